@@ -1,0 +1,29 @@
+# Compiler flags of every target of ours; none of them reaches a user of the library.
+
+# -ffp-contract=off: a fused multiply-add must be written, never chosen, or the same elements would get
+# other bits in another build. The two -fno flags change no value; they let sqrt and selects become
+# vector instructions.
+function(reprise_flags target)
+  target_compile_features(${target} PRIVATE cxx_std_20)
+  set_target_properties(${target} PROPERTIES
+    CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
+    POSITION_INDEPENDENT_CODE ON)
+  target_compile_options(${target} PRIVATE
+    -Wall -Wextra -Wpedantic $<$<BOOL:${REPRISE_WERROR}>:-Werror>
+    -ffp-contract=off -fno-math-errno -fno-trapping-math
+    $<$<CONFIG:Release>:-ffunction-sections -fdata-sections>)
+  target_link_options(${target} PRIVATE $<$<CONFIG:Release>:-Wl,--gc-sections>)
+  if(REPRISE_SANITIZE)
+    target_compile_options(${target} PRIVATE
+      -fsanitize=${REPRISE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    target_link_options(${target} PRIVATE -fsanitize=${REPRISE_SANITIZE})
+  endif()
+endfunction()
+
+# x / 0 is what IEEE 754 says it is in kernels and in the plain references of the tests, and nowhere else.
+function(reprise_allow_float_division_by_zero)
+  if(REPRISE_SANITIZE MATCHES "float-divide-by-zero")
+    set_property(SOURCE ${ARGN} APPEND PROPERTY
+      COMPILE_OPTIONS -fno-sanitize=float-divide-by-zero)
+  endif()
+endfunction()
