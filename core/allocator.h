@@ -8,8 +8,9 @@
 
 namespace reprise {
 
-/// At least `bytes` bytes, 64-byte aligned, uninitialized; nullptr for none. Blocks of 2 MiB and more
-/// are aligned to 2 MiB and ask for huge pages. OutOfMemory error, after the cache was given up.
+/// At least `bytes` bytes, 64-byte aligned, uninitialized; nullptr for none. Blocks of 2 MiB and
+/// more are aligned to 2 MiB and ask for huge pages. OutOfMemory error, after the cache was given
+/// up.
 REPRISE_API void* allocate(size_t bytes);
 
 /// Gives back what `allocate(bytes)` returned, with the same `bytes`; nullptr is fine.

@@ -57,13 +57,11 @@ class Ref {
   Ref(const Ref& other) noexcept : object_(other.object_) { retain(); }
   Ref(Ref&& other) noexcept : object_(other.release()) {}
   template <class U>
-    requires std::convertible_to<U*, T*>
-  Ref(const Ref<U>& other) noexcept : object_(other.get()) {
-    retain();
-  }
+  requires std::convertible_to<U*, T*> Ref(const Ref<U>& other)
+  noexcept : object_(other.get()) { retain(); }
   template <class U>
-    requires std::convertible_to<U*, T*>
-  Ref(Ref<U>&& other) noexcept : object_(other.release()) {}
+  requires std::convertible_to<U*, T*> Ref(Ref<U>&& other)
+  noexcept : object_(other.release()) {}
   Ref& operator=(Ref other) noexcept {
     swap(other);
     return *this;
