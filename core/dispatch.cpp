@@ -1,0 +1,156 @@
+#include "dispatch.h"
+
+#include <algorithm>
+
+#include "allocator.h"
+#include "ops.h"
+
+namespace reprise {
+namespace {
+
+/// Scratch bytes for one kernel run.
+class Workspace {
+ public:
+  explicit Workspace(size_t bytes) : data_(allocate(bytes)), bytes_(bytes) {}
+  ~Workspace() { deallocate(data_, bytes_); }
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+  void* data() const { return data_; }
+
+ private:
+  void* data_;
+  size_t bytes_;
+};
+
+/// The device on which the op runs: that of its inputs; meta when any of them has no data.
+Device common_device(const OpBase& op, std::span<const Tensor> in, const Metas& out) {
+  if (in.empty()) return out.front().device;
+  Device device = in.front().device();
+  for (size_t i = 1; i < in.size(); ++i) {
+    const Device other = in[i].device();
+    if (other == device || device.kind == Device::Kind::meta) continue;
+    if (other.kind != Device::Kind::meta) {
+      fail(ErrorKind::Device, op.name(), ": expected all inputs on ", device, ", got input ", i,
+           " on ", other);
+    }
+    device = other;
+  }
+  return device;
+}
+
+bool overlaps(const Tensor& a, const Tensor& b) {
+  return a.impl().storage == b.impl().storage &&
+         (a.impl().offset != b.impl().offset || a.meta() != b.meta());
+}
+
+Tensor view_of(const OpBase& op, const Tensor& in, Meta meta) {
+  meta.device = in.device();
+  const TensorImpl& source = in.impl();
+  Tensor out(make_ref<TensorImpl>(meta, source.storage, source.offset + op.offset(source.meta)));
+  out.impl().is_view = true;
+  return out;
+}
+
+Tensors make_outputs(const OpBase& op, Metas& metas, Device device, const Tensor* into) {
+  Tensors out;
+  if (into != nullptr) {
+    check(metas.front().shape == into->shape() && metas.front().dtype == into->dtype(),
+          ErrorKind::Shape, op.name(), "_: expected a result of ", into->dtype(), into->shape(),
+          " for the in-place form, got ", metas.front().dtype, metas.front().shape);
+    out.push_back(*into);
+    return out;
+  }
+  for (Meta& meta : metas) {
+    meta.device = device;
+    const bool real = device.kind != Device::Kind::meta;
+    out.emplace_back(make_ref<TensorImpl>(
+        meta, real ? make_ref<Storage>(meta.nbytes(), device) : Ref<Storage>()));
+  }
+  return out;
+}
+
+void run_kernel(const OpBase& op, std::span<const Tensor> in, std::span<const Meta> metas,
+                std::span<const Tensor> out, Device device) {
+  SmallVector<View, 8> views;
+  for (const Tensor& t : in) views.push_back({t.raw_data(), &t.meta()});
+  for (const Tensor& t : out) views.push_back({t.raw_data(), &t.meta()});
+  const Workspace workspace(op.workspace(metas, device));
+  const std::span<const View> all = views;
+  op.launch(device, {all.first(in.size()), all.subspan(in.size()), workspace.data(), {}});
+}
+
+/// Raises the versions of everything the kernel wrote besides its fresh outputs.
+void bump_versions(const OpBase& op, std::span<const Tensor> in, const Tensor* into) {
+  if (into != nullptr) into->impl().storage->bump_version();
+  const unsigned writes = op.traits().writes;
+  for (size_t i = 0; i < in.size(); ++i) {
+    if ((writes >> i & 1u) != 0) in[i].impl().storage->bump_version();
+  }
+}
+
+Tensors run_eager(const OpBase& op, std::span<const Tensor> in, const Tensor* into) {
+  Metas metas;
+  for (const Tensor& t : in) metas.push_back(t.meta());
+  Metas out_metas = op.infer(metas);
+  if (op.traits().alias) return {view_of(op, in.front(), out_metas.front())};
+  const Device device = common_device(op, in, out_metas);
+  Tensors out = make_outputs(op, out_metas, device, into);
+  if (device.kind == Device::Kind::meta) return out;
+  run_kernel(op, in, metas, out, device);
+  bump_versions(op, in, into);
+  return out;
+}
+
+/// An op called directly on symbolic tensors, outside of any composite.
+class OpCallable final : public Callable {
+ public:
+  explicit OpCallable(OpRef op) : op_(std::move(op)) {}
+  std::string name() const override { return std::string(op_->name()); }
+  Tensors call(std::span<const Tensor> in) override { return dispatch(*op_, in); }
+
+ private:
+  OpRef op_;
+};
+
+bool is_symbolic(const Tensor& t) { return t.is_symbolic(); }
+
+}  // namespace
+
+Tensors dispatch(const OpBase& op, std::span<const Tensor> in, const Tensor* into) {
+  if (std::any_of(in.begin(), in.end(), is_symbolic)) [[unlikely]] {
+    check(into == nullptr && op.traits().writes == 0, ErrorKind::Graph, op.name(),
+          "_: a symbolic tensor cannot be changed in place; use ", op.name());
+    return call_symbolic(std::make_shared<OpCallable>(op.keep()), in);
+  }
+  if (into != nullptr && std::any_of(in.begin() + 1, in.end(),
+                                     [&](const Tensor& t) { return overlaps(t, *into); })) {
+    Tensors safe(in.begin(), in.end());
+    for (size_t i = 1; i < in.size(); ++i) {
+      if (overlaps(in[i], *into)) safe[i] = clone(in[i]);
+    }
+    return dispatch(op, safe, into);
+  }
+  const Ref<History> record = begin_record(op, in, into);
+  Tensors out = run_eager(op, in, into);
+  if (record) end_record(*record, out);
+  return out;
+}
+
+Tensors call_symbolic(std::shared_ptr<Callable> callable, std::span<const Tensor> in) {
+  const auto symbol = std::find_if(in.begin(), in.end(), is_symbolic);
+  return symbol->impl().symbol->call(std::move(callable), in);
+}
+
+namespace detail {
+
+void no_cuda(std::string_view op) {
+  fail(ErrorKind::Device, op, ": this build of Reprise has no CUDA device; configure with "
+                              "-DREPRISE_CUDA=ON to get one");
+}
+
+void no_kernel(std::string_view op, Device device) {
+  fail(ErrorKind::Device, op, ": has no kernel on device ", device);
+}
+
+}  // namespace detail
+}  // namespace reprise

@@ -1,0 +1,98 @@
+#pragma once
+// The one function through which every op is called, and the entrance for named callables (layers,
+// composite functions), which a symbolic graph keeps whole.
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "tensor.h"
+
+namespace reprise {
+
+/// Runs `op`. The tape remembers the call when an input requires grad; outputs are fresh tensors,
+/// or `into` when the op runs in place.
+REPRISE_API Tensors dispatch(const OpBase& op, std::span<const Tensor> in,
+                             const Tensor* into = nullptr);
+
+/// Runs an op of one output.
+template <Op T, std::convertible_to<Tensor>... In>
+Tensor apply(const T& op, const In&... in) {
+  const std::array<Tensor, sizeof...(In)> inputs{in...};
+  return std::move(dispatch(Model<T>(op), inputs).front());
+}
+
+/// Runs `op` in place: the result is written into `target`, which is also the first input.
+template <Op T, std::convertible_to<Tensor>... In>
+Tensor apply_in_place(const T& op, const Tensor& target, const In&... in) {
+  const std::array<Tensor, 1 + sizeof...(In)> inputs{target, in...};
+  dispatch(Model<T>(op), inputs, &target);
+  return target;
+}
+
+/// Something that maps tensors to tensors and has a name: a layer or a function.
+class REPRISE_API Callable {
+ public:
+  virtual ~Callable() = default;
+  virtual std::string name() const = 0;
+  virtual Tensors call(std::span<const Tensor> in) = 0;
+};
+
+/// What a symbolic tensor is to core: the door to the graph that it belongs to.
+class REPRISE_API Symbol : public RefCounted<Symbol> {
+ public:
+  virtual ~Symbol() = default;
+  /// Adds one node that will run `callable` on `in` at each replay; its outputs are symbolic.
+  virtual Tensors call(std::shared_ptr<Callable> callable, std::span<const Tensor> in) = 0;
+};
+
+/// Adds a node to the graph of the first symbolic tensor in `in`.
+REPRISE_API Tensors call_symbolic(std::shared_ptr<Callable> callable, std::span<const Tensor> in);
+
+namespace detail {
+
+/// A function of a fixed number of tensors as a Callable.
+template <class F, size_t N>
+class Function final : public Callable {
+ public:
+  Function(std::string_view name, F f) : name_(name), f_(std::move(f)) {}
+  std::string name() const override { return name_; }
+  Tensors call(std::span<const Tensor> in) override {
+    return [&]<size_t... I>(std::index_sequence<I...>) {
+      return Tensors{f_(in[I]...)};
+    }(std::make_index_sequence<N>());
+  }
+
+ private:
+  std::string name_;
+  F f_;
+};
+
+}  // namespace detail
+
+/// Runs `f` on real tensors; on symbolic ones adds one node that runs it at each replay, so that what
+/// `f` derives from sizes (a broadcast, a mean) follows the sizes of that replay. `f` returns Tensor
+/// or Tensors and must own what it captures. Inputs may be undefined.
+template <class F, std::same_as<Tensor>... In>
+auto composite(std::string_view name, F f, const In&... in) -> decltype(f(in...)) {
+  if ((in.is_symbolic() || ...)) [[unlikely]] {
+    const std::array<Tensor, sizeof...(In)> inputs{in...};
+    auto function = std::make_shared<detail::Function<F, sizeof...(In)>>(name, std::move(f));
+    auto out = call_symbolic(std::move(function), inputs);
+    if constexpr (std::is_same_v<decltype(f(in...)), Tensor>) return out.front();
+    else return out;
+  }
+  return f(in...);
+}
+
+// Defined in autograd/: the tape beside the interpreter.
+
+/// Whether op calls are remembered on this thread (see NoGradGuard).
+REPRISE_API bool grad_enabled();
+/// Keeps inputs and their versions, BEFORE the kernel runs; null when nothing is to be recorded.
+/// Autograd error for an in-place call that cannot be differentiated.
+Ref<History> begin_record(const OpBase& op, std::span<const Tensor> in, const Tensor* into);
+/// Ties the outputs to what begin_record returned.
+void end_record(History& record, std::span<const Tensor> out);
+
+}  // namespace reprise

@@ -1,0 +1,193 @@
+#pragma once
+// An op is a small struct, defined once:
+//
+//   struct Conv2d {
+//     Pair stride, padding, dilation; int64_t groups;                    attributes
+//     static constexpr std::string_view name = "conv2d";
+//     static constexpr unsigned save_in = 0b011;                         what backward needs
+//     auto tie() const { return std::tuple(Attr("stride", stride), ...); }   ==, hash, text
+//     Metas infer(std::span<const Meta>) const;                          shapes, dtypes; checks
+//     size_t workspace(std::span<const Meta>, Device) const;             scratch bytes
+//     void cpu(const Launch&) const;  void cuda(const Launch&) const;    kernels
+//     Tensors vjp(const Vjp&) const;                                     made of public ops
+//   };
+//
+// Everything that can happen to an op (eager run, tape, trace, plan) goes through the OpBase below.
+
+#include <concepts>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+#include "meta.h"
+#include "ref.h"
+#include "small_vector.h"
+
+namespace reprise {
+
+class Tensor;
+using Tensors = SmallVector<Tensor, 3>;
+using Metas = SmallVector<Meta, 3>;
+
+/// One operand of a kernel.
+struct View {
+  void* data = nullptr;
+  const Meta* meta = nullptr;
+
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(data);
+  }
+};
+
+/// All that a kernel sees. Outputs are allocated and dense, except for an op that runs in place.
+struct Launch {
+  std::span<const View> in, out;
+  void* workspace = nullptr;
+  Stream stream;
+};
+
+/// What a gradient is made of. Operands that were not saved have a shape but no data; `gy` of an
+/// output that nobody used is undefined. The result has one tensor per input; those that `needs`
+/// excludes may be left undefined.
+struct Vjp {
+  std::span<const Tensor> in, out, gy;
+  std::span<const bool> needs;
+};
+
+/// A named attribute: what tie() is made of.
+template <class T>
+struct Attr {
+  std::string_view name;
+  const T& value;
+  Attr(std::string_view attribute, const T& v) : name(attribute), value(v) {}
+  friend bool operator==(const Attr& a, const Attr& b) { return a.value == b.value; }
+};
+
+template <class T>
+concept Op = std::copyable<T> && requires(const T& op, std::span<const Meta> in) {
+  { T::name } -> std::convertible_to<std::string_view>;
+  { op.infer(in) } -> std::same_as<Metas>;
+};
+
+struct OpTraits {
+  std::string_view name;
+  unsigned save_in = 0, save_out = 0;  ///< bit i: backward needs the data of operand i
+  unsigned writes = 0;                 ///< bit i: input i is updated in place
+  bool alias = false;                  ///< the output is a view of the input; no kernel
+  bool differentiable = false;
+};
+
+/// An op without its type: what dispatch, the tape and graphs hold.
+class OpBase : public RefCounted<OpBase> {
+ public:
+  virtual ~OpBase() = default;
+
+  const OpTraits& traits() const { return *traits_; }
+  std::string_view name() const { return traits_->name; }
+
+  virtual Metas infer(std::span<const Meta> in) const = 0;
+  /// Scratch bytes that the kernel needs on that device.
+  virtual size_t workspace(std::span<const Meta> in, Device device) const = 0;
+  /// Runs the kernel of `device`.
+  virtual void launch(Device device, const Launch& launch) const = 0;
+  virtual Tensors vjp(const Vjp& v) const = 0;
+  /// Alias ops: first element of the output, counted from that of the input.
+  virtual int64_t offset(const Meta& in) const = 0;
+  virtual Ref<const OpBase> keep() const = 0;
+  virtual bool equals(const OpBase& other) const = 0;
+  /// "conv2d {stride=[1, 1], padding=[0, 0]}"
+  virtual std::string text() const = 0;
+
+ protected:
+  explicit OpBase(const OpTraits* traits) : traits_(traits) {}
+
+ private:
+  const OpTraits* traits_;
+};
+
+using OpRef = Ref<const OpBase>;
+
+namespace detail {
+
+template <class T>
+constexpr OpTraits make_traits() {
+  OpTraits t{.name = T::name, .differentiable = requires(const T& op, const Vjp& v) { op.vjp(v); }};
+  if constexpr (requires { T::save_in; }) t.save_in = T::save_in;
+  if constexpr (requires { T::save_out; }) t.save_out = T::save_out;
+  if constexpr (requires { T::writes; }) t.writes = T::writes;
+  if constexpr (requires { T::alias; }) t.alias = T::alias;
+  return t;
+}
+
+template <Op T>
+inline constexpr OpTraits traits_of = make_traits<T>();
+
+[[noreturn]] REPRISE_API void no_cuda(std::string_view op);
+[[noreturn]] REPRISE_API void no_kernel(std::string_view op, Device device);
+
+template <class Tie>
+std::string attributes_text(const Tie& tie) {
+  std::string out = " {";
+  std::apply(
+      [&](const auto&... attr) {
+        size_t i = 0;
+        ((out += i++ ? ", " : "", out += attr.name, out += "=", append_part(out, attr.value)), ...);
+      },
+      tie);
+  return out + "}";
+}
+
+}  // namespace detail
+
+/// External polymorphism: gives any op struct the face of OpBase.
+template <Op T>
+class Model final : public OpBase {
+ public:
+  explicit Model(const T& op) : OpBase(&detail::traits_of<T>), op(op) {}
+
+  Metas infer(std::span<const Meta> in) const override { return op.infer(in); }
+  size_t workspace(std::span<const Meta> in, Device device) const override {
+    if constexpr (requires { op.workspace(in, device); }) return op.workspace(in, device);
+    return 0;
+  }
+  void launch(Device device, const Launch& l) const override {
+    if constexpr (requires { op.cpu(l); }) {
+      if (device.kind == Device::Kind::cpu) return op.cpu(l);
+#if defined(REPRISE_HAS_CUDA)
+      if (device.kind == Device::Kind::cuda) return op.cuda(l);
+#else
+      if (device.kind == Device::Kind::cuda) detail::no_cuda(T::name);
+#endif
+    }
+    detail::no_kernel(T::name, device);
+  }
+  Tensors vjp(const Vjp& v) const override;
+  int64_t offset(const Meta& in) const override {
+    if constexpr (requires { op.offset(in); }) return op.offset(in);
+    return 0;
+  }
+  OpRef keep() const override { return make_ref<const Model>(op); }
+  bool equals(const OpBase& other) const override {
+    const auto* same = dynamic_cast<const Model*>(&other);
+    if constexpr (requires { op.tie(); }) return same != nullptr && op.tie() == same->op.tie();
+    return same != nullptr;
+  }
+  std::string text() const override {
+    std::string out(T::name);
+    if constexpr (requires { op.tie(); }) out += detail::attributes_text(op.tie());
+    return out;
+  }
+
+  const T op;
+};
+
+/// The typed op behind `op`, or null when it is another one.
+template <Op T>
+const T* as(const OpBase& op) {
+  const auto* model = dynamic_cast<const Model<T>*>(&op);
+  return model == nullptr ? nullptr : &model->op;
+}
+
+}  // namespace reprise

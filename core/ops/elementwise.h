@@ -1,0 +1,198 @@
+#pragma once
+// Elementwise ops. The body `f` is written once, over anything that has the arithmetic: a SIMD vector
+// on the CPU, a scalar on CUDA. Functions such as exp are found by argument-dependent lookup.
+// The public functions (../ops.h) broadcast and promote first: a kernel sees inputs of one shape and
+// one dtype (besides the condition of `where`).
+
+#include "../op.h"
+
+namespace reprise {
+
+/// Which element types an op takes.
+enum class Domain : uint8_t { floating, numeric, all };  // numeric: all but bool
+
+/// Same shape in and out. Supplies infer and the kernels for the whole family.
+template <class Self, int Arity>
+struct Elementwise {
+  static constexpr int arity = Arity;
+  static constexpr Domain domain = Domain::numeric;
+  static constexpr bool predicate = false;  ///< the result is bool
+
+  Metas infer(std::span<const Meta> in) const;
+  void cpu(const Launch& l) const;
+  void cuda(const Launch& l) const;
+  friend bool operator==(const Elementwise&, const Elementwise&) = default;
+};
+
+template <class Self>
+struct UnaryFloat : Elementwise<Self, 1> {
+  static constexpr Domain domain = Domain::floating;
+};
+template <class Self>
+struct Comparison : Elementwise<Self, 2> {
+  static constexpr Domain domain = Domain::all;
+  static constexpr bool predicate = true;
+};
+
+struct Neg : Elementwise<Neg, 1> {
+  static constexpr std::string_view name = "neg";
+  REPRISE_HD auto f(const auto& x) const { return -x; }
+  Tensors vjp(const Vjp& v) const;
+};
+struct Abs : Elementwise<Abs, 1> {
+  static constexpr std::string_view name = "abs";
+  static constexpr unsigned save_in = 0b1;
+  REPRISE_HD auto f(const auto& x) const { return abs(x); }
+  Tensors vjp(const Vjp& v) const;
+};
+/// -1, 0 or 1 (NaN stays NaN).
+struct Sign : Elementwise<Sign, 1> {
+  static constexpr std::string_view name = "sign";
+  REPRISE_HD auto f(const auto& x) const { return sign(x); }
+  Tensors vjp(const Vjp& v) const;
+};
+struct Relu : Elementwise<Relu, 1> {
+  static constexpr std::string_view name = "relu";
+  static constexpr unsigned save_out = 0b1;
+  REPRISE_HD auto f(const auto& x) const { return relu(x); }
+  Tensors vjp(const Vjp& v) const;
+};
+/// (gy, y) -> gy where y > 0, else 0.
+struct ReluGrad : Elementwise<ReluGrad, 2> {
+  static constexpr std::string_view name = "relu_grad";
+  static constexpr unsigned save_in = 0b10;
+  REPRISE_HD auto f(const auto& gy, const auto& y) const { return select(y > zero(y), gy, zero(y)); }
+  Tensors vjp(const Vjp& v) const;
+};
+struct Exp : UnaryFloat<Exp> {
+  static constexpr std::string_view name = "exp";
+  static constexpr unsigned save_out = 0b1;
+  REPRISE_HD auto f(const auto& x) const { return exp(x); }
+  Tensors vjp(const Vjp& v) const;
+};
+struct Log : UnaryFloat<Log> {
+  static constexpr std::string_view name = "log";
+  static constexpr unsigned save_in = 0b1;
+  REPRISE_HD auto f(const auto& x) const { return log(x); }
+  Tensors vjp(const Vjp& v) const;
+};
+struct Sqrt : UnaryFloat<Sqrt> {
+  static constexpr std::string_view name = "sqrt";
+  static constexpr unsigned save_out = 0b1;
+  REPRISE_HD auto f(const auto& x) const { return sqrt(x); }
+  Tensors vjp(const Vjp& v) const;
+};
+struct Tanh : UnaryFloat<Tanh> {
+  static constexpr std::string_view name = "tanh";
+  static constexpr unsigned save_out = 0b1;
+  REPRISE_HD auto f(const auto& x) const { return tanh(x); }
+  Tensors vjp(const Vjp& v) const;
+};
+struct Sigmoid : UnaryFloat<Sigmoid> {
+  static constexpr std::string_view name = "sigmoid";
+  static constexpr unsigned save_out = 0b1;
+  REPRISE_HD auto f(const auto& x) const { return sigmoid(x); }
+  Tensors vjp(const Vjp& v) const;
+};
+
+struct Add : Elementwise<Add, 2> {
+  static constexpr std::string_view name = "add";
+  REPRISE_HD auto f(const auto& a, const auto& b) const { return a + b; }
+  Tensors vjp(const Vjp& v) const;
+};
+struct Sub : Elementwise<Sub, 2> {
+  static constexpr std::string_view name = "sub";
+  REPRISE_HD auto f(const auto& a, const auto& b) const { return a - b; }
+  Tensors vjp(const Vjp& v) const;
+};
+struct Mul : Elementwise<Mul, 2> {
+  static constexpr std::string_view name = "mul";
+  static constexpr unsigned save_in = 0b11;
+  REPRISE_HD auto f(const auto& a, const auto& b) const { return a * b; }
+  Tensors vjp(const Vjp& v) const;
+};
+struct Div : Elementwise<Div, 2> {
+  static constexpr std::string_view name = "div";
+  static constexpr Domain domain = Domain::floating;
+  static constexpr unsigned save_in = 0b11;
+  REPRISE_HD auto f(const auto& a, const auto& b) const { return a / b; }
+  Tensors vjp(const Vjp& v) const;
+};
+/// a to the power b; both floating.
+struct Pow : Elementwise<Pow, 2> {
+  static constexpr std::string_view name = "pow";
+  static constexpr Domain domain = Domain::floating;
+  static constexpr unsigned save_in = 0b11;
+  static constexpr unsigned save_out = 0b1;
+  REPRISE_HD auto f(const auto& a, const auto& b) const { return pow(a, b); }
+  Tensors vjp(const Vjp& v) const;
+};
+/// NaN when either is NaN, as in PyTorch. Where both are equal, each gets half of the gradient.
+struct Maximum : Elementwise<Maximum, 2> {
+  static constexpr std::string_view name = "maximum";
+  static constexpr Domain domain = Domain::all;
+  static constexpr unsigned save_in = 0b11;
+  REPRISE_HD auto f(const auto& a, const auto& b) const { return maximum(a, b); }
+  Tensors vjp(const Vjp& v) const;
+};
+struct Minimum : Elementwise<Minimum, 2> {
+  static constexpr std::string_view name = "minimum";
+  static constexpr Domain domain = Domain::all;
+  static constexpr unsigned save_in = 0b11;
+  REPRISE_HD auto f(const auto& a, const auto& b) const { return minimum(a, b); }
+  Tensors vjp(const Vjp& v) const;
+};
+
+struct Eq : Comparison<Eq> {
+  static constexpr std::string_view name = "eq";
+  REPRISE_HD auto f(const auto& a, const auto& b) const { return a == b; }
+};
+struct Ne : Comparison<Ne> {
+  static constexpr std::string_view name = "ne";
+  REPRISE_HD auto f(const auto& a, const auto& b) const { return a != b; }
+};
+struct Lt : Comparison<Lt> {
+  static constexpr std::string_view name = "lt";
+  REPRISE_HD auto f(const auto& a, const auto& b) const { return a < b; }
+};
+struct Le : Comparison<Le> {
+  static constexpr std::string_view name = "le";
+  REPRISE_HD auto f(const auto& a, const auto& b) const { return a <= b; }
+};
+struct Gt : Comparison<Gt> {
+  static constexpr std::string_view name = "gt";
+  REPRISE_HD auto f(const auto& a, const auto& b) const { return a > b; }
+};
+struct Ge : Comparison<Ge> {
+  static constexpr std::string_view name = "ge";
+  REPRISE_HD auto f(const auto& a, const auto& b) const { return a >= b; }
+};
+
+/// (condition bool, a, b) -> a where the condition holds, else b. `f` gets the condition as a mask.
+struct Where : Elementwise<Where, 3> {
+  static constexpr std::string_view name = "where";
+  static constexpr Domain domain = Domain::all;
+  static constexpr unsigned save_in = 0b001;
+  REPRISE_HD auto f(const auto& mask, const auto& a, const auto& b) const { return select(mask, a, b); }
+  Metas infer(std::span<const Meta> in) const;
+  Tensors vjp(const Vjp& v) const;
+};
+
+/// The values of a tensor as another dtype, dense. With the same dtype it is a copy.
+/// Integers from floats are cut towards zero; bool is "not zero".
+struct Copy {
+  DType dtype;
+  static constexpr std::string_view name = "copy";
+  auto tie() const { return std::tuple(Attr("dtype", dtype)); }
+  Metas infer(std::span<const Meta> in) const;
+  void cpu(const Launch& l) const;
+  void cuda(const Launch& l) const;
+  Tensors vjp(const Vjp& v) const;
+};
+
+// The family lists: kernels are instantiated from them, and tests count their rows against them.
+#define REPRISE_ELEMENTWISE_OPS(X)                                                          \
+  X(Neg) X(Abs) X(Sign) X(Relu) X(ReluGrad) X(Exp) X(Log) X(Sqrt) X(Tanh) X(Sigmoid) X(Add) \
+  X(Sub) X(Mul) X(Div) X(Pow) X(Maximum) X(Minimum) X(Eq) X(Ne) X(Lt) X(Le) X(Gt) X(Ge) X(Where)
+
+}  // namespace reprise

@@ -1,0 +1,30 @@
+#pragma once
+// Matrix products.
+
+#include "../op.h"
+
+namespace reprise {
+
+/// [B, M, K] x [B, K, N] -> [B, M, N]; any strides, so that transposes and broadcasts need no copy.
+struct Bmm {
+  static constexpr std::string_view name = "bmm";
+  static constexpr unsigned save_in = 0b11;
+  Metas infer(std::span<const Meta> in) const;
+  size_t workspace(std::span<const Meta> in, Device device) const;
+  void cpu(const Launch& l) const;
+  void cuda(const Launch& l) const;
+  Tensors vjp(const Vjp& v) const;
+};
+
+/// x [N, in] * weight [out, in]^T (+ bias [out]) -> [N, out].
+struct Linear {
+  static constexpr std::string_view name = "linear";
+  static constexpr unsigned save_in = 0b011;
+  Metas infer(std::span<const Meta> in) const;
+  size_t workspace(std::span<const Meta> in, Device device) const;
+  void cpu(const Launch& l) const;
+  void cuda(const Launch& l) const;
+  Tensors vjp(const Vjp& v) const;
+};
+
+}  // namespace reprise

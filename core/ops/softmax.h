@@ -1,0 +1,30 @@
+#pragma once
+// Softmax over one dimension, shifted by its largest value so that nothing overflows.
+
+#include "../op.h"
+
+namespace reprise {
+
+struct Softmax {
+  int dim;
+  static constexpr std::string_view name = "softmax";
+  static constexpr unsigned save_out = 0b1;
+  auto tie() const { return std::tuple(Attr("dim", dim)); }
+  Metas infer(std::span<const Meta> in) const;
+  void cpu(const Launch& l) const;
+  void cuda(const Launch& l) const;
+  Tensors vjp(const Vjp& v) const;
+};
+
+struct LogSoftmax {
+  int dim;
+  static constexpr std::string_view name = "log_softmax";
+  static constexpr unsigned save_out = 0b1;
+  auto tie() const { return std::tuple(Attr("dim", dim)); }
+  Metas infer(std::span<const Meta> in) const;
+  void cpu(const Launch& l) const;
+  void cuda(const Launch& l) const;
+  Tensors vjp(const Vjp& v) const;
+};
+
+}  // namespace reprise

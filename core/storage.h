@@ -1,0 +1,38 @@
+#pragma once
+// Storage: the bytes, their device and a version that every in-place write raises. Views share it.
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+
+#include "device.h"
+#include "export.h"
+#include "ref.h"
+
+namespace reprise {
+
+class REPRISE_API Storage : public RefCounted<Storage> {
+ public:
+  /// `bytes` uninitialised bytes from the allocator of `device`. OutOfMemory error.
+  Storage(size_t bytes, Device device);
+  /// Bytes owned by the caller; `deleter` runs when the last tensor on them dies.
+  Storage(void* data, size_t bytes, std::function<void(void*)> deleter);
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  std::byte* data() const { return data_; }
+  size_t nbytes() const { return bytes_; }
+  Device device() const { return device_; }
+  uint32_t version() const { return version_.load(std::memory_order_relaxed); }
+  void bump_version() { version_.fetch_add(1, std::memory_order_relaxed); }
+
+ private:
+  std::byte* data_ = nullptr;
+  size_t bytes_ = 0;
+  Device device_;
+  std::atomic<uint32_t> version_{0};
+  std::function<void(void*)> deleter_;  // empty: the bytes go back to the allocator
+};
+
+}  // namespace reprise

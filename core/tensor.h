@@ -1,0 +1,231 @@
+#pragma once
+// Tensor: a handle on shape, strides, type, device and shared storage, with an optional autograd
+// history. Copying a handle shares the data. A tensor made by `Input` is symbolic: it has a shape but
+// no data, and what is called on it grows the symbolic graph.
+
+#include <array>
+#include <functional>
+#include <initializer_list>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "op.h"
+#include "scalar.h"
+#include "storage.h"
+
+namespace reprise {
+
+/// Opaque to core: autograd keeps here what it knows of a tensor.
+struct REPRISE_API History : RefCounted<History> {
+  virtual ~History() = default;
+};
+
+class Symbol;  // opaque to core: the node of a symbolic tensor (dispatch.h)
+
+struct REPRISE_API TensorImpl : RefCounted<TensorImpl> {
+  TensorImpl(const Meta& m, Ref<Storage> s, int64_t first = 0);
+  ~TensorImpl();
+
+  Meta meta;
+  int64_t offset = 0;    ///< of the first element, in elements
+  Ref<Storage> storage;  ///< null: no data (meta and symbolic tensors)
+  Ref<History> history;
+  Ref<Symbol> symbol;
+  bool is_view = false;
+};
+
+struct TensorOptions {
+  std::optional<DType> dtype;  ///< default: float32, or what the values say
+  Device device = Device::cpu();
+  bool requires_grad = false;
+};
+
+/// Options of Tensor::backward and grad.
+struct BackwardOptions {
+  std::optional<bool> retain_graph;  ///< default: create_graph
+  bool create_graph = false;
+};
+
+/// One dimension or a list of them; negative ones count from the back.
+struct Dims : Shape {
+  Dims() = default;
+  Dims(int64_t dim) : Shape{dim} {}
+  Dims(int dim) : Shape{dim} {}
+  Dims(std::initializer_list<int64_t> dims) : Shape(dims) {}
+  Dims(const Shape& dims) : Shape(dims) {}
+};
+
+struct ValuesIndices;
+
+class REPRISE_API Tensor {
+ public:
+  /// An undefined tensor; only `defined` may be asked of it.
+  Tensor() = default;
+  explicit Tensor(Ref<TensorImpl> impl) : impl_(std::move(impl)) {}
+
+  bool defined() const { return static_cast<bool>(impl_); }
+  const Meta& meta() const { return impl().meta; }
+  const Shape& shape() const { return meta().shape; }
+  const Shape& sizes() const { return meta().shape; }
+  const Strides& strides() const { return meta().strides; }
+  DType dtype() const { return meta().dtype; }
+  Device device() const { return meta().device; }
+  int dim() const { return meta().dim(); }
+  /// Size of one dimension; negative counts from the back. Index error.
+  int64_t size(int64_t dim) const;
+  /// Number of elements; Shape error when the batch size is unknown.
+  int64_t numel() const;
+  bool is_contiguous() const { return meta().is_contiguous(); }
+  bool is_symbolic() const { return defined() && static_cast<bool>(impl_->symbol); }
+  bool has_data() const { return defined() && static_cast<bool>(impl_->storage); }
+
+  // Names for sizes: a batch of vectors [N, features] or of images [N, C, H, W]; Shape error otherwise.
+  int64_t batch_size() const;  ///< size of the first dimension; kUnknown (-1) when not known
+  int64_t features() const;    ///< of [N, features]
+  int64_t C() const;
+  int64_t channels() const { return C(); }
+  int64_t H() const;
+  int64_t W() const;
+  Pair HW() const;
+  std::array<int64_t, 3> CHW() const;
+  std::array<int64_t, 3> HWC() const;
+
+  /// First element. DType error unless T is the element type, Device error unless on the CPU.
+  template <class T>
+  T* data() const {
+    return static_cast<T*>(data_as(dtype_of<T>()));
+  }
+  /// First element, untyped; null for an empty tensor. Value error when there is no data.
+  void* raw_data() const;
+  /// The value of a one-element tensor, converted to T.
+  template <class T>
+  T item() const {
+    return scalar().template to<T>();
+  }
+  Scalar scalar() const;
+  /// All values in row-major order, converted to T.
+  template <class T>
+  std::vector<T> to_vector() const;
+
+  /// Same values as `dtype` or on `device`; the tensor itself when nothing changes. Differentiable.
+  Tensor to(DType dtype) const;
+  Tensor to(Device device) const;
+  /// A dense copy.
+  Tensor clone() const;
+  /// The tensor itself when it is dense in row-major order, else a dense copy.
+  Tensor contiguous() const;
+  /// Writes the values of `source` (broadcast, converted) into this tensor.
+  Tensor& copy_(const Tensor& source);
+
+  // Autograd (defined in autograd/)
+  bool requires_grad() const;
+  bool is_leaf() const;
+  Tensor& requires_grad_(bool on = true);
+  /// The accumulated gradient; undefined when there is none.
+  Tensor grad() const;
+  void set_grad(const Tensor& grad) const;
+  /// Gradients of this tensor, times `gradient` (default 1 for a one-element tensor), added to the
+  /// .grad() of every leaf it came from.
+  void backward(const Tensor& gradient = {}, BackwardOptions options = {}) const;
+  /// The same data without history.
+  Tensor detach() const;
+  /// Calls `hook` with the gradient of this tensor when it is known; a defined result replaces it.
+  void register_hook(std::function<Tensor(const Tensor&)> hook) const;
+
+  // Calling a layer: x(layer) is layer(x), x(layer, y) is layer(x, y).
+  template <class Layer, class... More>
+    requires(!std::is_convertible_v<Layer, Tensor>)
+  auto operator()(Layer&& layer, const More&... more) const {
+    return layer(*this, more...);
+  }
+
+  // The functions of ops.h as methods.
+  Tensor neg() const;
+  Tensor abs() const;
+  Tensor sign() const;
+  Tensor exp() const;
+  Tensor log() const;
+  Tensor sqrt() const;
+  Tensor tanh() const;
+  Tensor sigmoid() const;
+  Tensor relu() const;
+  Tensor clamp(std::optional<Scalar> min, std::optional<Scalar> max = {}) const;
+  Tensor add(const Tensor& other) const;
+  Tensor sub(const Tensor& other) const;
+  Tensor mul(const Tensor& other) const;
+  Tensor div(const Tensor& other) const;
+  Tensor pow(const Tensor& exponent) const;
+  Tensor pow(Scalar exponent) const;
+  Tensor matmul(const Tensor& other) const;
+  Tensor sum(const Dims& dims = {}, bool keepdim = false) const;
+  Tensor mean(const Dims& dims = {}, bool keepdim = false) const;
+  Tensor max() const;
+  ValuesIndices max(int64_t dim, bool keepdim = false) const;
+  Tensor min() const;
+  ValuesIndices min(int64_t dim, bool keepdim = false) const;
+  Tensor argmax(std::optional<int64_t> dim = {}, bool keepdim = false) const;
+  Tensor softmax(int64_t dim) const;
+  Tensor log_softmax(int64_t dim) const;
+  Tensor reshape(const Shape& shape) const;
+  Tensor view(const Shape& shape) const;
+  Tensor flatten(int64_t start_dim = 0, int64_t end_dim = -1) const;
+  Tensor transpose(int64_t dim0, int64_t dim1) const;
+  Tensor t() const;
+  Tensor permute(const Shape& dims) const;
+  Tensor slice(int64_t dim, std::optional<int64_t> start = {}, std::optional<int64_t> end = {},
+               int64_t step = 1) const;
+  Tensor select(int64_t dim, int64_t index) const;
+  Tensor operator[](int64_t index) const;
+  Tensor expand(const Shape& shape) const;
+  Tensor squeeze(std::optional<int64_t> dim = {}) const;
+  Tensor unsqueeze(int64_t dim) const;
+  Tensor gather(int64_t dim, const Tensor& index) const;
+
+  // In place: written into this tensor's storage. Autograd error on a leaf that requires grad, and on
+  // a view, while gradients are recorded.
+  Tensor& add_(const Tensor& other);
+  Tensor& sub_(const Tensor& other);
+  Tensor& mul_(const Tensor& other);
+  Tensor& div_(const Tensor& other);
+  Tensor& relu_();
+  Tensor& fill_(Scalar value);
+  Tensor& zero_() { return fill_(0); }
+  Tensor& operator+=(const Tensor& other) { return add_(other); }
+  Tensor& operator-=(const Tensor& other) { return sub_(other); }
+  Tensor& operator*=(const Tensor& other) { return mul_(other); }
+  Tensor& operator/=(const Tensor& other) { return div_(other); }
+
+  TensorImpl& impl() const {
+    if (!impl_) [[unlikely]]
+      fail(ErrorKind::Value, "tensor: expected a tensor, got an undefined one");
+    return *impl_;
+  }
+  const Ref<TensorImpl>& ref() const { return impl_; }
+
+ private:
+  void* data_as(DType dtype) const;
+
+  Ref<TensorImpl> impl_;
+};
+
+/// What max and min over a dimension give: `auto [values, indices] = max(x, 1)`.
+struct ValuesIndices {
+  Tensor values, indices;
+};
+
+/// Values as PyTorch prints them.
+REPRISE_API std::string to_string(const Tensor& tensor);
+REPRISE_API std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
+
+/// A tensor of that shape with no data: shape inference runs on it.
+REPRISE_API Tensor meta_tensor(const Meta& meta);
+
+template <Op T>
+Tensors Model<T>::vjp(const Vjp& v) const {
+  if constexpr (requires { op.vjp(v); }) return op.vjp(v);
+  fail(ErrorKind::Autograd, T::name, ": is not differentiable");
+}
+
+}  // namespace reprise
