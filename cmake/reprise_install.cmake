@@ -19,5 +19,6 @@ write_basic_package_version_file(reprise-config-version.cmake COMPATIBILITY Same
 install(FILES "${PROJECT_BINARY_DIR}/reprise-config.cmake"
               "${PROJECT_BINARY_DIR}/reprise-config-version.cmake" DESTINATION "${config_dir}")
 
+file(RELATIVE_PATH PC_TO_PREFIX "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 configure_file(cmake/reprise.pc.in reprise.pc @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/reprise.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
