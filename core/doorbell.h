@@ -11,7 +11,7 @@
 namespace reprise {
 
 /// Tells the core that this is a spinning loop.
-inline void pause() noexcept {
+inline void pause_core() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
 #elif defined(__aarch64__)
@@ -19,16 +19,7 @@ inline void pause() noexcept {
 #endif
 }
 
-inline void pause() {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  __asm__ __volatile__("isb");
-#endif
-}
-
-/// Waits for a condition on sequentially consistent atomics, which others make true before they
-/// ring.
+/// Waits for a condition on sequentially consistent atomics; others make it true, then they ring.
 class Doorbell {
  public:
   /// Returns once `ready()` is true.
@@ -58,7 +49,7 @@ class Doorbell {
     do {
       for (int i = 0; i < 32; ++i) {
         if (ready()) return true;
-        pause();
+        pause_core();
       }
     } while (std::chrono::steady_clock::now() < end);
     return false;

@@ -43,8 +43,7 @@ class Pool {
  public:
   /// False, with nothing done, when another thread has the pool.
   bool run(const Job& job);
-  /// Ends the workers unless a job is running. The pool stays taken: later work runs on its
-  /// callers.
+  /// Ends the workers unless a job is running, and stays taken: later work runs on its callers.
   void close();
 
  private:
@@ -176,8 +175,7 @@ Pool* pool() {
 }
 
 struct Lifetime {
-  // The threads of the parent do not exist in a forked child: it leaves their pool and makes its
-  // own.
+  // The threads of its parent do not exist in a forked child: it makes a pool of its own.
   Lifetime() {
     pthread_atfork(nullptr, nullptr, [] { shared_pool = nullptr; });
   }
