@@ -122,11 +122,11 @@ Tensors dispatch(const OpBase& op, std::span<const Tensor> in, const Tensor* int
           "_: a symbolic tensor cannot be changed in place; use ", op.name());
     return call_symbolic(std::make_shared<OpCallable>(op.keep()), in);
   }
-  if (into != nullptr && std::any_of(in.begin() + 1, in.end(),
+  if (into != nullptr && std::any_of(in.begin(), in.end(),
                                      [&](const Tensor& t) { return overlaps(t, *into); })) {
     Tensors safe(in.begin(), in.end());
-    for (size_t i = 1; i < in.size(); ++i) {
-      if (overlaps(in[i], *into)) safe[i] = clone(in[i]);
+    for (Tensor& t : safe) {
+      if (overlaps(t, *into)) t = clone(t);
     }
     return dispatch(op, safe, into);
   }

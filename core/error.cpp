@@ -24,7 +24,10 @@ std::string_view to_string(ErrorKind kind) {
 Error::Error(ErrorKind kind, std::string message)
     : std::runtime_error("reprise::Error"), kind_(kind), message_(std::move(message)) {}
 
-void Error::prepend(std::string_view where) { message_.insert(0, text(where, ": ")); }
+void Error::prepend(std::string_view where) {
+  message_.insert(0, text(where, has_path_ ? "." : ": "));
+  has_path_ = true;
+}
 
 void Error::append(std::string_view note) { message_ += note; }
 

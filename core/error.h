@@ -39,13 +39,16 @@ class REPRISE_API Error : public std::runtime_error {
   ErrorKind kind() const noexcept { return kind_; }
   const char* what() const noexcept override { return message_.c_str(); }
   /// Puts `where` and ": " in front of the text; layers and models use it to name the path to a fault.
+  /// Further calls extend the path to the left: "features.0: conv2d: ...".
   void prepend(std::string_view where);
+  bool has_path() const noexcept { return has_path_; }
   /// Puts `note` behind the text.
   void append(std::string_view note);
 
  private:
   ErrorKind kind_;
   std::string message_;
+  bool has_path_ = false;
 };
 
 /// Text pieces of an error message: numbers, strings and everything with a `to_string` found by ADL.

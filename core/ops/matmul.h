@@ -5,9 +5,10 @@
 
 namespace reprise {
 
-/// [B, M, K] x [B, K, N] -> [B, M, N]; any strides, so that transposes and broadcasts need no copy.
-struct Bmm {
-  static constexpr std::string_view name = "bmm";
+/// [M, K] x [K, N] -> [M, N], or a batch of them: [B, M, K] x [B, K, N] -> [B, M, N]. Any strides, so
+/// that transposes and broadcasts need no copy.
+struct MatMul {
+  static constexpr std::string_view name = "matmul";
   static constexpr unsigned save_in = 0b11;
   Metas infer(std::span<const Meta> in) const;
   size_t workspace(std::span<const Meta> in, Device device) const;

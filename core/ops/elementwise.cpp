@@ -1,0 +1,270 @@
+#include "elementwise.h"
+
+#include "../dispatch.h"
+#include "../ops.h"
+#include "random.h"
+
+namespace reprise {
+
+// ---- infer -----------------------------------------------------------------------------------------
+
+template <class Self, int Arity>
+Metas Elementwise<Self, Arity>::infer(std::span<const Meta> in) const {
+  const Meta& x = in[0];
+  const bool fits = Self::domain == Domain::all || is_floating_point(x.dtype) ||
+                    (Self::domain == Domain::numeric && x.dtype != bool_);
+  check(fits, ErrorKind::DType, Self::name, ": expected ",
+        Self::domain == Domain::floating ? "float32 or float64" : "numbers", ", got ", x.dtype);
+  for (const Meta& other : in.subspan(1)) {
+    check(other.shape == x.shape && other.dtype == x.dtype, ErrorKind::Shape, Self::name,
+          ": expected operands alike, got ", x.dtype, x.shape, " and ", other.dtype, other.shape);
+  }
+  return {Meta(x.shape, Self::predicate ? bool_ : x.dtype)};
+}
+
+#define REPRISE_INFER(T) \
+  template Metas Elementwise<T, T::arity>::infer(std::span<const Meta>) const;
+REPRISE_ELEMENTWISE_OPS(REPRISE_INFER)
+#undef REPRISE_INFER
+
+Metas Where::infer(std::span<const Meta> in) const {
+  check(in[0].dtype == bool_, ErrorKind::DType, "where: expected a condition of bool, got ",
+        in[0].dtype);
+  check(in[0].shape == in[1].shape, ErrorKind::Shape, "where: expected operands alike, got ",
+        in[0].shape, " and ", in[1].shape);
+  return Elementwise::infer(in.subspan(1));
+}
+
+Metas Copy::infer(std::span<const Meta> in) const { return {Meta(in[0].shape, dtype)}; }
+
+// ---- vjp -------------------------------------------------------------------------------------------
+
+namespace {
+
+/// Evaluates `f` only when its gradient is asked for.
+template <class F>
+Tensor if_needed(const Vjp& v, size_t i, F&& f) {
+  return v.needs[i] ? f() : Tensor();
+}
+
+}  // namespace
+
+Tensors Neg::vjp(const Vjp& v) const { return {-v.gy[0]}; }
+Tensors Abs::vjp(const Vjp& v) const { return {v.gy[0] * sign(v.in[0])}; }
+Tensors Sign::vjp(const Vjp& v) const { return {zeros_like(v.gy[0])}; }
+Tensors Relu::vjp(const Vjp& v) const { return {relu_grad(v.gy[0], v.out[0])}; }
+Tensors ReluGrad::vjp(const Vjp& v) const {
+  return {if_needed(v, 0, [&] { return relu_grad(v.gy[0], v.in[1]); }),
+          if_needed(v, 1, [&] { return zeros_like(v.gy[0]); })};
+}
+Tensors Exp::vjp(const Vjp& v) const { return {v.gy[0] * v.out[0]}; }
+Tensors Log::vjp(const Vjp& v) const { return {v.gy[0] / v.in[0]}; }
+Tensors Sqrt::vjp(const Vjp& v) const { return {v.gy[0] / (2 * v.out[0])}; }
+Tensors Tanh::vjp(const Vjp& v) const {
+  const Tensor& y = v.out[0];
+  return {v.gy[0] * (1 - y * y)};
+}
+Tensors Sigmoid::vjp(const Vjp& v) const {
+  const Tensor& y = v.out[0];
+  return {v.gy[0] * y * (1 - y)};
+}
+Tensors Add::vjp(const Vjp& v) const { return {v.gy[0], v.gy[0]}; }
+Tensors Sub::vjp(const Vjp& v) const {
+  return {v.gy[0], if_needed(v, 1, [&] { return -v.gy[0]; })};
+}
+Tensors Mul::vjp(const Vjp& v) const {
+  return {if_needed(v, 0, [&] { return v.gy[0] * v.in[1]; }),
+          if_needed(v, 1, [&] { return v.gy[0] * v.in[0]; })};
+}
+Tensors Div::vjp(const Vjp& v) const {
+  const Tensor &gy = v.gy[0], &a = v.in[0], &b = v.in[1];
+  return {if_needed(v, 0, [&] { return gy / b; }),
+          if_needed(v, 1, [&] { return -gy * a / (b * b); })};
+}
+// d a^b = b a^(b-1) da + ln(a) a^b db; the first is 0 for b = 0, the second for a = 0 and b >= 0.
+Tensors Pow::vjp(const Vjp& v) const {
+  const Tensor &gy = v.gy[0], &a = v.in[0], &b = v.in[1], &y = v.out[0];
+  return {if_needed(v, 0, [&] { return where(b == 0, 0, gy * b * pow(a, b - 1)); }),
+          if_needed(v, 1, [&] {
+            const Tensor flat = where(b >= 0, a == 0, zeros_like(a == 0));
+            return where(flat, 0, gy * y * log(where(flat, 1, a)));
+          })};
+}
+Tensors Maximum::vjp(const Vjp& v) const {
+  const Tensor &gy = v.gy[0], &a = v.in[0], &b = v.in[1];
+  const Tensor shared = where(a == b, gy * 0.5, gy);
+  return {if_needed(v, 0, [&] { return where(a < b, 0, shared); }),
+          if_needed(v, 1, [&] { return where(b < a, 0, shared); })};
+}
+Tensors Minimum::vjp(const Vjp& v) const {
+  const Tensor &gy = v.gy[0], &a = v.in[0], &b = v.in[1];
+  const Tensor shared = where(a == b, gy * 0.5, gy);
+  return {if_needed(v, 0, [&] { return where(a > b, 0, shared); }),
+          if_needed(v, 1, [&] { return where(b > a, 0, shared); })};
+}
+Tensors Where::vjp(const Vjp& v) const {
+  return {Tensor(), if_needed(v, 1, [&] { return where(v.in[0], v.gy[0], 0); }),
+          if_needed(v, 2, [&] { return where(v.in[0], 0, v.gy[0]); })};
+}
+Tensors Copy::vjp(const Vjp& v) const { return {v.gy[0].to(v.in[0].dtype())}; }
+
+// ---- public functions --------------------------------------------------------------------------------
+
+namespace {
+
+/// The dtype in which an op computes: bool counts as int64 in arithmetic, integers as float32 where
+/// only floats make sense.
+template <class T>
+DType working_dtype(DType d) {
+  if (T::domain == Domain::floating && !is_floating_point(d)) return float32;
+  if (T::domain == Domain::numeric && d == bool_) return int64;
+  return d;
+}
+
+template <class T>
+Tensor unary(const Tensor& x) {
+  return composite(T::name, [](const Tensor& a) { return apply(T{}, a.to(working_dtype<T>(a.dtype()))); },
+                   x);
+}
+
+Tensor expand_to(const Tensor& x, const Shape& shape) {
+  return x.shape() == shape ? x : expand(x, shape);
+}
+
+template <class T>
+Tensor binary(const Tensor& x, const Tensor& y) {
+  return composite(
+      T::name,
+      [](const Tensor& a, const Tensor& b) {
+        const DType dtype = working_dtype<T>(promote(a.dtype(), b.dtype()));
+        if (a.shape() == b.shape()) return apply(T{}, a.to(dtype), b.to(dtype));
+        const Shape shape = broadcast_shapes(T::name, a.shape(), b.shape());
+        return apply(T{}, expand_to(a.to(dtype), shape), expand_to(b.to(dtype), shape));
+      },
+      x, y);
+}
+
+/// The dtype that a number takes beside a tensor.
+DType dtype_beside(DType tensor, const Scalar& s) {
+  if (is_floating_point(tensor)) return tensor;
+  if (s.dtype() == float64) return float32;
+  return tensor == bool_ && s.dtype() == int64 ? int64 : tensor;
+}
+
+Tensor like(const Tensor& x, const Scalar& s, DType dtype) {
+  return apply(Full{{}, s, dtype, x.device()});
+}
+
+template <class T>
+Tensor binary(const Tensor& x, const Scalar& s) {
+  return composite(
+      T::name,
+      [s](const Tensor& a) { return binary<T>(a, like(a, s, dtype_beside(a.dtype(), s))); }, x);
+}
+template <class T>
+Tensor binary(const Scalar& s, const Tensor& x) {
+  return composite(
+      T::name,
+      [s](const Tensor& a) { return binary<T>(like(a, s, dtype_beside(a.dtype(), s)), a); }, x);
+}
+
+}  // namespace
+
+Tensor neg(const Tensor& x) { return unary<Neg>(x); }
+Tensor abs(const Tensor& x) { return unary<Abs>(x); }
+Tensor sign(const Tensor& x) { return unary<Sign>(x); }
+Tensor relu(const Tensor& x) { return unary<Relu>(x); }
+Tensor relu_grad(const Tensor& gy, const Tensor& y) { return apply(ReluGrad{}, gy, y); }
+Tensor exp(const Tensor& x) { return unary<Exp>(x); }
+Tensor log(const Tensor& x) { return unary<Log>(x); }
+Tensor sqrt(const Tensor& x) { return unary<Sqrt>(x); }
+Tensor tanh(const Tensor& x) { return unary<Tanh>(x); }
+Tensor sigmoid(const Tensor& x) { return unary<Sigmoid>(x); }
+
+#define REPRISE_BINARY(function, T)                                            \
+  Tensor function(const Tensor& a, const Tensor& b) { return binary<T>(a, b); } \
+  Tensor function(const Tensor& a, Scalar b) { return binary<T>(a, b); }        \
+  Tensor function(Scalar a, const Tensor& b) { return binary<T>(a, b); }
+REPRISE_BINARY(add, Add)
+REPRISE_BINARY(sub, Sub)
+REPRISE_BINARY(mul, Mul)
+REPRISE_BINARY(div, Div)
+REPRISE_BINARY(pow, Pow)
+REPRISE_BINARY(maximum, Maximum)
+REPRISE_BINARY(minimum, Minimum)
+REPRISE_BINARY(eq, Eq)
+REPRISE_BINARY(ne, Ne)
+REPRISE_BINARY(lt, Lt)
+REPRISE_BINARY(le, Le)
+REPRISE_BINARY(gt, Gt)
+REPRISE_BINARY(ge, Ge)
+#undef REPRISE_BINARY
+
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
+  return composite(
+      "where",
+      [](const Tensor& c, const Tensor& x, const Tensor& y) {
+        const DType dtype = promote(x.dtype(), y.dtype());
+        const Shape shape = broadcast_shapes(
+            "where", c.shape(), broadcast_shapes("where", x.shape(), y.shape()));
+        return apply(Where{}, expand_to(c, shape), expand_to(x.to(dtype), shape),
+                     expand_to(y.to(dtype), shape));
+      },
+      condition, a, b);
+}
+
+Tensor where(const Tensor& condition, const Tensor& a, Scalar b) {
+  return composite(
+      "where",
+      [b](const Tensor& c, const Tensor& x) {
+        return where(c, x, like(x, b, dtype_beside(x.dtype(), b)));
+      },
+      condition, a);
+}
+
+Tensor where(const Tensor& condition, Scalar a, const Tensor& b) {
+  return composite(
+      "where",
+      [a](const Tensor& c, const Tensor& y) {
+        return where(c, like(y, a, dtype_beside(y.dtype(), a)), y);
+      },
+      condition, b);
+}
+
+Tensor clamp(const Tensor& x, std::optional<Scalar> min, std::optional<Scalar> max) {
+  return composite(
+      "clamp",
+      [min, max](const Tensor& a) {
+        Tensor y = a;
+        if (min) y = where(y < *min, *min, y);
+        if (max) y = where(y > *max, *max, y);
+        return y;
+      },
+      x);
+}
+
+Tensor clone(const Tensor& x) {
+  return composite("clone", [](const Tensor& a) { return apply(Copy{a.dtype()}, a); }, x);
+}
+
+namespace {
+
+template <class T>
+Tensor& in_place(Tensor& x, const Tensor& y) {
+  const Tensor other = expand_to(y.to(x.dtype()), x.shape());
+  apply_in_place(T{}, x, other);
+  return x;
+}
+
+}  // namespace
+
+Tensor& Tensor::add_(const Tensor& other) { return in_place<Add>(*this, other); }
+Tensor& Tensor::sub_(const Tensor& other) { return in_place<Sub>(*this, other); }
+Tensor& Tensor::mul_(const Tensor& other) { return in_place<Mul>(*this, other); }
+Tensor& Tensor::div_(const Tensor& other) { return in_place<Div>(*this, other); }
+Tensor& Tensor::relu_() {
+  apply_in_place(Relu{}, *this);
+  return *this;
+}
+
+}  // namespace reprise

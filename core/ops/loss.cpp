@@ -1,0 +1,86 @@
+// Losses, composed of plain ops.
+
+#include "../dispatch.h"
+#include "../ops.h"
+
+namespace reprise {
+namespace {
+
+Tensor reduce(const Tensor& loss, Reduction reduction) {
+  if (reduction == Reduction::none) return loss;
+  return reduction == Reduction::sum ? sum(loss) : mean(loss);
+}
+
+void check_target(const Tensor& x, const Tensor& target, int64_t ignore_index) {
+  check(x.dim() >= 2, ErrorKind::Shape, "cross_entropy: expected logits [N, C] or [N, C, ...], got ",
+        x.shape());
+  check(target.dtype() == int64, ErrorKind::DType,
+        "cross_entropy: expected a target of int64 class indices, got ", target.dtype());
+  Shape expected = x.shape();
+  expected.erase(1);
+  check(target.shape() == expected, ErrorKind::Shape, "cross_entropy: expected a target of shape ",
+        expected, " for logits ", x.shape(), ", got ", target.shape());
+  if (!target.has_data() || target.device().kind != Device::Kind::cpu) return;
+  const int64_t classes = x.size(1);
+  const Tensor dense = target.contiguous();
+  const int64_t* index = dense.data<int64_t>();
+  for (int64_t i = 0; i < dense.numel(); ++i) {
+    check((index[i] >= 0 && index[i] < classes) || index[i] == ignore_index, ErrorKind::Index,
+          "cross_entropy: expected class indices in [0, ", classes, "), got ", index[i],
+          " at position ", i);
+  }
+}
+
+/// The weight of each class at the places of `index`.
+Tensor weight_of(const Tensor& weight, const Tensor& index) {
+  return reshape(gather(weight, 0, flatten(index)), index.shape());
+}
+
+/// With lp = log_softmax(x), w the weights of the targets (0 where ignored):
+/// sum((1 - s) w nll + s / C sum_c weight_c (-lp_c)) / sum(w), as PyTorch defines it.
+Tensor cross_entropy_of(const Tensor& x, const Tensor& target, const Tensor& weight,
+                        const CrossEntropyOptions& o) {
+  check_target(x, target, o.ignore_index);
+  const Tensor lp = log_softmax(x, 1);
+  const Tensor valid = target != o.ignore_index;
+  const Tensor safe = where(valid, target, 0);
+  const Tensor picked = squeeze(gather(lp, 1, unsqueeze(safe, 1)), 1);
+  Tensor w = valid.to(x.dtype());
+  if (weight.defined()) w = w * weight_of(weight, safe);
+  Tensor loss = -picked * w;
+  if (o.label_smoothing > 0) {
+    Shape per_class = Shape::filled(x.dim(), 1);
+    per_class[1] = x.size(1);
+    const Tensor all = weight.defined() ? lp * reshape(weight, per_class) : lp;
+    const Tensor smooth = where(valid, -sum(all, 1), 0);
+    const double s = o.label_smoothing;
+    loss = loss * (1 - s) + smooth * (s / static_cast<double>(x.size(1)));
+  }
+  if (o.reduction != Reduction::mean) return reduce(loss, o.reduction);
+  return sum(loss) / sum(w);
+}
+
+}  // namespace
+
+Tensor cross_entropy(const Tensor& x, const Tensor& target, const CrossEntropyOptions& options) {
+  check(options.label_smoothing >= 0 && options.label_smoothing <= 1, ErrorKind::Value,
+        "cross_entropy: expected label_smoothing in [0, 1], got ", options.label_smoothing);
+  return composite(
+      "cross_entropy",
+      [options](const Tensor& a, const Tensor& t, const Tensor& w) {
+        return cross_entropy_of(a, t, w, options);
+      },
+      x, target, options.weight);
+}
+
+Tensor mse_loss(const Tensor& x, const Tensor& target, Reduction reduction) {
+  return composite(
+      "mse_loss",
+      [reduction](const Tensor& a, const Tensor& b) {
+        const Tensor difference = a - b;
+        return reduce(difference * difference, reduction);
+      },
+      x, target);
+}
+
+}  // namespace reprise

@@ -1,0 +1,70 @@
+// Tensor's fluent methods: each is the function of the same name.
+
+#include "../ops.h"
+
+namespace reprise {
+
+Tensor Tensor::neg() const { return reprise::neg(*this); }
+Tensor Tensor::abs() const { return reprise::abs(*this); }
+Tensor Tensor::sign() const { return reprise::sign(*this); }
+Tensor Tensor::exp() const { return reprise::exp(*this); }
+Tensor Tensor::log() const { return reprise::log(*this); }
+Tensor Tensor::sqrt() const { return reprise::sqrt(*this); }
+Tensor Tensor::tanh() const { return reprise::tanh(*this); }
+Tensor Tensor::sigmoid() const { return reprise::sigmoid(*this); }
+Tensor Tensor::relu() const { return reprise::relu(*this); }
+Tensor Tensor::clamp(std::optional<Scalar> min, std::optional<Scalar> max) const {
+  return reprise::clamp(*this, min, max);
+}
+Tensor Tensor::add(const Tensor& other) const { return reprise::add(*this, other); }
+Tensor Tensor::sub(const Tensor& other) const { return reprise::sub(*this, other); }
+Tensor Tensor::mul(const Tensor& other) const { return reprise::mul(*this, other); }
+Tensor Tensor::div(const Tensor& other) const { return reprise::div(*this, other); }
+Tensor Tensor::pow(const Tensor& exponent) const { return reprise::pow(*this, exponent); }
+Tensor Tensor::pow(Scalar exponent) const { return reprise::pow(*this, exponent); }
+Tensor Tensor::matmul(const Tensor& other) const { return reprise::matmul(*this, other); }
+Tensor Tensor::sum(const Dims& dims, bool keepdim) const {
+  return reprise::sum(*this, dims, keepdim);
+}
+Tensor Tensor::mean(const Dims& dims, bool keepdim) const {
+  return reprise::mean(*this, dims, keepdim);
+}
+Tensor Tensor::max() const { return reprise::max(*this); }
+ValuesIndices Tensor::max(int64_t dim, bool keepdim) const {
+  return reprise::max(*this, dim, keepdim);
+}
+Tensor Tensor::min() const { return reprise::min(*this); }
+ValuesIndices Tensor::min(int64_t dim, bool keepdim) const {
+  return reprise::min(*this, dim, keepdim);
+}
+Tensor Tensor::argmax(std::optional<int64_t> dim, bool keepdim) const {
+  return reprise::argmax(*this, dim, keepdim);
+}
+Tensor Tensor::softmax(int64_t dim) const { return reprise::softmax(*this, dim); }
+Tensor Tensor::log_softmax(int64_t dim) const { return reprise::log_softmax(*this, dim); }
+Tensor Tensor::reshape(const Shape& shape) const { return reprise::reshape(*this, shape); }
+Tensor Tensor::view(const Shape& shape) const { return reprise::view(*this, shape); }
+Tensor Tensor::flatten(int64_t start_dim, int64_t end_dim) const {
+  return reprise::flatten(*this, start_dim, end_dim);
+}
+Tensor Tensor::transpose(int64_t dim0, int64_t dim1) const {
+  return reprise::transpose(*this, dim0, dim1);
+}
+Tensor Tensor::t() const { return reprise::t(*this); }
+Tensor Tensor::permute(const Shape& dims) const { return reprise::permute(*this, dims); }
+Tensor Tensor::slice(int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end,
+                     int64_t step) const {
+  return reprise::slice(*this, dim, start, end, step);
+}
+Tensor Tensor::select(int64_t dim, int64_t index) const {
+  return reprise::select(*this, dim, index);
+}
+Tensor Tensor::operator[](int64_t index) const { return reprise::select(*this, 0, index); }
+Tensor Tensor::expand(const Shape& shape) const { return reprise::expand(*this, shape); }
+Tensor Tensor::squeeze(std::optional<int64_t> dim) const { return reprise::squeeze(*this, dim); }
+Tensor Tensor::unsqueeze(int64_t dim) const { return reprise::unsqueeze(*this, dim); }
+Tensor Tensor::gather(int64_t dim, const Tensor& index) const {
+  return reprise::gather(*this, dim, index);
+}
+
+}  // namespace reprise

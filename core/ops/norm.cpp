@@ -1,0 +1,151 @@
+#include "norm.h"
+
+#include "../dispatch.h"
+#include "../ops.h"
+#include "../random.h"
+#include "random.h"
+
+namespace reprise {
+namespace {
+
+void check_channels(std::string_view argument, const Shape& got, int64_t channels) {
+  check(got == Shape{channels}, ErrorKind::Shape, "batch_norm: expected ", argument,
+        " of shape [", channels, "], got ", got);
+}
+
+/// [C] as [1, C, 1, ...], to stand beside x.
+Tensor beside(const Tensor& channel, const Shape& x) {
+  Shape shape = Shape::filled(x.dim(), 1);
+  shape[1] = channel.numel();
+  return reshape(channel, shape);
+}
+
+/// All dimensions but that of the channels.
+Dims batch_dims(const Tensor& x) {
+  Dims dims;
+  for (int d = 0; d < x.dim(); ++d) {
+    if (d != 1) dims.push_back(d);
+  }
+  return dims;
+}
+
+}  // namespace
+
+Metas BatchNorm::infer(std::span<const Meta> in) const {
+  const Meta& x = in[0];
+  check(is_floating_point(x.dtype), ErrorKind::DType,
+        "batch_norm: expected float32 or float64, got ", x.dtype);
+  check(x.dim() >= 2, ErrorKind::Shape, "batch_norm: expected x [N, C, ...], got ", x.shape);
+  const int64_t c = x.shape[1];
+  check(x.numel() != c || c == 0, ErrorKind::Shape,
+        "batch_norm: expected more than one value per channel in training, got x of shape ",
+        x.shape);
+  const std::array<std::string_view, 4> names{"weight", "bias", "running_mean", "running_var"};
+  for (size_t i = 0; i < names.size(); ++i) {
+    check_channels(names[i], in[i + 1].shape, c);
+    check(in[i + 1].dtype == x.dtype, ErrorKind::DType, "batch_norm: expected ", names[i], " of ",
+          x.dtype, ", got ", in[i + 1].dtype);
+  }
+  return {Meta(x.shape, x.dtype), Meta({c}, x.dtype), Meta({c}, x.dtype)};
+}
+
+Metas BatchNormGrad::infer(std::span<const Meta> in) const {
+  const Meta &x = in[1], &w = in[2];
+  return {Meta(x.shape, x.dtype), Meta(w.shape, x.dtype), Meta(w.shape, x.dtype)};
+}
+
+namespace {
+
+// With h = (x - mean) * invstd and means over the batch:
+//   gx = invstd * (g - mean(g) - h * mean(g * h)) for g = gy * weight,
+//   gweight = sum(gy * h), gbias = sum(gy).
+// Plain ops, statistics computed anew: differentiable again, and the oracle of BatchNormGrad.
+Tensors plain_batch_norm_grad(const Tensor& gy, const Tensor& x, const Tensor& weight, double eps) {
+  const Dims dims = batch_dims(x);
+  const Tensor centred = x - mean(x, dims, true);
+  const Tensor invstd = pow(mean(centred * centred, dims, true) + eps, -0.5);
+  const Tensor h = centred * invstd;
+  const Tensor g = gy * beside(weight, x.shape());
+  const Tensor gx = invstd * (g - mean(g, dims, true) - h * mean(g * h, dims, true));
+  return {gx, sum(gy * h, dims), sum(gy, dims)};
+}
+
+}  // namespace
+
+Tensors BatchNorm::vjp(const Vjp& v) const {
+  const Tensor &gy = v.gy[0], &x = v.in[0], &weight = v.in[1];
+  if (!gy.defined()) return Tensors(v.in.size());
+  Tensors g;
+  if (grad_enabled()) {
+    g = plain_batch_norm_grad(gy, x, weight, eps);
+  } else {
+    const std::array<Tensor, 5> in{gy.contiguous(), x, weight, v.out[1], v.out[2]};
+    g = dispatch(Model(BatchNormGrad{}), in);
+  }
+  while (g.size() < v.in.size()) g.push_back(Tensor());  // running statistics have none
+  return g;
+}
+
+// ---- public functions --------------------------------------------------------------------------------
+
+namespace {
+
+Tensor or_filled(const Tensor& given, double value, const Tensor& x) {
+  if (given.defined()) return given;
+  return full({x.size(1)}, value, {.dtype = x.dtype(), .device = x.device()});
+}
+
+Tensor batch_norm_training(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                           const Tensor& running_mean, const Tensor& running_var,
+                           const Tensor& count, const BatchNormOptions& o) {
+  const std::array<Tensor, 6> in{
+      x.contiguous(), or_filled(weight, 1, x), or_filled(bias, 0, x),
+      or_filled(running_mean, 0, x), or_filled(running_var, 1, x),
+      count.defined() ? count : zeros({}, {.dtype = int64, .device = x.device()})};
+  return dispatch(Model(BatchNorm{o.momentum.value_or(-1), o.eps}), in).front();
+}
+
+Tensor batch_norm_eval(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                       const Tensor& running_mean, const Tensor& running_var, double eps) {
+  check(running_mean.defined() && running_var.defined(), ErrorKind::Value,
+        "batch_norm: expected running_mean and running_var outside of training, got none");
+  check(x.dim() >= 2, ErrorKind::Shape, "batch_norm: expected x [N, C, ...], got ", x.shape());
+  check_channels("running_mean", running_mean.shape(), x.size(1));
+  Tensor scale = pow(running_var + eps, -0.5);
+  if (weight.defined()) scale = scale * weight;
+  Tensor shift = -running_mean * scale;
+  if (bias.defined()) shift = shift + bias;
+  return x * beside(scale, x.shape()) + beside(shift, x.shape());
+}
+
+}  // namespace
+
+Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var,
+                  const Tensor& weight, const Tensor& bias, const BatchNormOptions& options,
+                  const Tensor& num_batches_tracked) {
+  return composite(
+      "batch_norm",
+      [options](const Tensor& a, const Tensor& mean, const Tensor& var, const Tensor& w,
+                const Tensor& b, const Tensor& count) {
+        return options.training ? batch_norm_training(a, w, b, mean, var, count, options)
+                                : batch_norm_eval(a, w, b, mean, var, options.eps);
+      },
+      x, running_mean, running_var, weight, bias, num_batches_tracked);
+}
+
+Tensor dropout(const Tensor& x, double p, bool training) {
+  check(p >= 0 && p <= 1, ErrorKind::Value, "dropout: expected p in [0, 1], got ", p);
+  return composite(
+      "dropout",
+      [p, training](const Tensor& a) {
+        if (!training || p == 0) return a;
+        Generator& generator = default_generator();
+        const uint64_t seed = generator.seed();
+        const auto count = static_cast<uint64_t>(a.numel());
+        const uint64_t offset = a.has_data() ? generator.reserve(count) : 0;
+        return apply(Dropout{p, seed, offset}, a);
+      },
+      x);
+}
+
+}  // namespace reprise

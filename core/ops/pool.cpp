@@ -1,0 +1,141 @@
+#include "pool.h"
+
+#include "../dispatch.h"
+#include "../ops.h"
+
+namespace reprise {
+namespace {
+
+/// PyTorch's rule: with ceil_mode the last window may hang over the end, but must start inside.
+int64_t out_size(int64_t size, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation,
+                 bool ceil_mode) {
+  const int64_t room = size + 2 * padding - dilation * (kernel - 1) - 1;
+  if (room < 0 && !(ceil_mode && room + stride > 0)) return 0;
+  int64_t out = (room + (ceil_mode ? stride - 1 : 0)) / stride + 1;
+  if (ceil_mode && (out - 1) * stride >= size + padding) --out;
+  return out;
+}
+
+void check_window(std::string_view op, Pair kernel, Pair stride, Pair padding, Pair dilation) {
+  check(kernel.h > 0 && kernel.w > 0, ErrorKind::Value, op,
+        ": expected a kernel_size of at least 1, got ", kernel);
+  check(stride.h > 0 && stride.w > 0, ErrorKind::Value, op,
+        ": expected a stride of at least 1, got ", stride);
+  check(dilation.h > 0 && dilation.w > 0, ErrorKind::Value, op,
+        ": expected a dilation of at least 1, got ", dilation);
+  check(padding.h >= 0 && padding.w >= 0 && 2 * padding.h <= kernel.h && 2 * padding.w <= kernel.w,
+        ErrorKind::Value, op, ": expected a padding of at most half the kernel_size ", kernel,
+        ", got ", padding);
+}
+
+Shape pooled(std::string_view op, const Shape& x, Pair kernel, Pair stride, Pair padding,
+             Pair dilation, bool ceil_mode) {
+  check_window(op, kernel, stride, padding, dilation);
+  check(x.size() == 4, ErrorKind::Shape, op, ": expected x [N, C, H, W] or [C, H, W], got ", x);
+  const int64_t oh = out_size(x[2], kernel.h, stride.h, padding.h, dilation.h, ceil_mode);
+  const int64_t ow = out_size(x[3], kernel.w, stride.w, padding.w, dilation.w, ceil_mode);
+  check(oh > 0 && ow > 0, ErrorKind::Shape, op, ": expected an image that holds the window ",
+        kernel, ", got ", Pair(x[2], x[3]));
+  return {x[0], x[1], oh, ow};
+}
+
+Shape resized(const Shape& x, Pair size) { return {x[0], x[1], size.h, size.w}; }
+
+void check_floating(std::string_view op, DType dtype) {
+  check(is_floating_point(dtype), ErrorKind::DType, op, ": expected float32 or float64, got ",
+        dtype);
+}
+
+/// Runs `f` on a batch; an image without one gets it for the time being.
+template <class F>
+auto batched(const Tensor& x, const F& f) {
+  auto y = f(x.dim() == 3 ? unsqueeze(x, 0).contiguous() : x.contiguous());
+  if (x.dim() != 3) return y;
+  for (Tensor& out : y) out = squeeze(out, 0);
+  return y;
+}
+
+}  // namespace
+
+Metas MaxPool2d::infer(std::span<const Meta> in) const {
+  check_floating(name, in[0].dtype);
+  const Shape out =
+      pooled(name, in[0].shape, kernel_size, stride, padding, dilation, ceil_mode);
+  return {Meta(out, in[0].dtype), Meta(out, int64)};
+}
+
+Metas MaxPool2dGrad::infer(std::span<const Meta> in) const {
+  return {Meta(resized(in[0].shape, size), in[0].dtype)};
+}
+
+Metas MaxPool2dGather::infer(std::span<const Meta> in) const {
+  return {Meta(in[1].shape, in[0].dtype)};
+}
+
+Metas AvgPool2d::infer(std::span<const Meta> in) const {
+  check_floating(name, in[0].dtype);
+  return {Meta(pooled(name, in[0].shape, kernel_size, stride, padding, 1, ceil_mode), in[0].dtype)};
+}
+
+Metas AvgPool2dGrad::infer(std::span<const Meta> in) const {
+  return {Meta(resized(in[0].shape, size), in[0].dtype)};
+}
+
+Tensors MaxPool2d::vjp(const Vjp& v) const {
+  return {apply(MaxPool2dGrad{v.in[0].HW()}, v.gy[0].contiguous(), v.out[1])};
+}
+Tensors MaxPool2dGrad::vjp(const Vjp& v) const {
+  return {apply(MaxPool2dGather{}, v.gy[0].contiguous(), v.in[1]), Tensor()};
+}
+Tensors MaxPool2dGather::vjp(const Vjp& v) const {
+  return {apply(MaxPool2dGrad{v.in[0].HW()}, v.gy[0].contiguous(), v.in[1]), Tensor()};
+}
+Tensors AvgPool2d::vjp(const Vjp& v) const {
+  return {apply(AvgPool2dGrad{*this, v.in[0].HW()}, v.gy[0].contiguous())};
+}
+Tensors AvgPool2dGrad::vjp(const Vjp& v) const {
+  return {apply(AvgPool2d{*this}, v.gy[0].contiguous())};
+}
+
+namespace {
+
+Tensors max_pool(const Tensor& x, Pair kernel_size, const MaxPool2dOptions& o) {
+  const MaxPool2d op{{kernel_size, o.stride.value_or(kernel_size), o.padding, o.dilation,
+                      o.ceil_mode}};
+  return composite(
+      "max_pool2d",
+      [op](const Tensor& a) {
+        return batched(a, [&](const Tensor& images) {
+          const std::array<Tensor, 1> in{images};
+          return dispatch(Model(op), in);
+        });
+      },
+      x);
+}
+
+}  // namespace
+
+Tensor max_pool2d(const Tensor& x, Pair kernel_size, const MaxPool2dOptions& options) {
+  return max_pool(x, kernel_size, options)[0];
+}
+
+ValuesIndices max_pool2d_with_indices(const Tensor& x, Pair kernel_size,
+                                      const MaxPool2dOptions& options) {
+  const Tensors out = max_pool(x, kernel_size, options);
+  return {out[0], out[1]};
+}
+
+Tensor avg_pool2d(const Tensor& x, Pair kernel_size, const AvgPool2dOptions& o) {
+  check(!o.divisor_override || *o.divisor_override != 0, ErrorKind::Value,
+        "avg_pool2d: expected a divisor_override other than 0, got 0");
+  const AvgPool2d op{{kernel_size, o.stride.value_or(kernel_size), o.padding, o.ceil_mode,
+                      o.count_include_pad, o.divisor_override.value_or(0)}};
+  return composite(
+      "avg_pool2d",
+      [op](const Tensor& a) {
+        return batched(a, [&](const Tensor& images) { return Tensors{apply(op, images)}; })[0];
+      },
+      x);
+}
+
+}  // namespace reprise

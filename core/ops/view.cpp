@@ -1,0 +1,375 @@
+#include "view.h"
+
+#include <algorithm>
+
+#include "../dispatch.h"
+#include "../ops.h"
+
+namespace reprise {
+namespace {
+
+/// Strides under which `meta` reads as `shape` without a copy; none when there are none. Dimensions
+/// that lie densely behind one another form a run, and every run is cut anew on its own.
+std::optional<Strides> view_strides(const Meta& meta, const Shape& shape) {
+  Strides strides = contiguous_strides(shape);
+  if (meta.numel() == 0 || meta.dim() == 0) return strides;
+  size_t out = shape.size();
+  int64_t run = 1, step = meta.strides.back();  // elements of the run; distance of the innermost
+  for (size_t in = meta.shape.size(); in-- > 0;) {
+    run *= meta.shape[in];
+    const bool continues =
+        in > 0 && (meta.shape[in - 1] == 1 || meta.strides[in - 1] == run * step);
+    if (continues) continue;
+    int64_t filled = 1;
+    while (out > 0 && (filled < run || shape[out - 1] == 1)) {
+      strides[--out] = filled * step;
+      filled *= shape[out];
+    }
+    if (filled != run) return {};
+    if (in > 0) step = meta.strides[in - 1];
+    run = 1;
+  }
+  return strides;
+}
+
+/// `shape` with its -1 worked out for `numel` elements.
+Shape resolve(std::string_view op, Shape shape, int64_t numel, const Shape& from) {
+  int64_t known = 1;
+  int64_t* unknown = nullptr;
+  for (int64_t& s : shape) {
+    check(s >= kUnknown, ErrorKind::Shape, op, ": expected sizes of at least 0 and one -1, got ", s);
+    check(s != kUnknown || unknown == nullptr, ErrorKind::Shape, op,
+          ": expected at most one size of -1, got two");
+    if (s == kUnknown) {
+      unknown = &s;
+    } else {
+      check(!__builtin_mul_overflow(known, s, &known), ErrorKind::Shape, op,
+            ": the product of the sizes does not fit 63 bits");
+    }
+  }
+  if (unknown != nullptr) {
+    check(known > 0 && numel % known == 0, ErrorKind::Shape, op, ": cannot fill the -1 of ", shape,
+          " from ", numel, " elements of ", from);
+    *unknown = numel / known;
+    return shape;
+  }
+  check(known == numel, ErrorKind::Shape, op, ": expected ", numel, " elements as in ", from,
+        ", got ", shape, " of ", known);
+  return shape;
+}
+
+}  // namespace
+
+// ---- infer -----------------------------------------------------------------------------------------
+
+Metas ViewAs::infer(std::span<const Meta> in) const {
+  const auto strides = view_strides(in[0], shape);
+  check(strides.has_value(), ErrorKind::Shape, "view: strides ", in[0].strides, " of shape ",
+        in[0].shape, " cannot be seen as ", shape, " without a copy; use reshape");
+  return {Meta(shape, *strides, in[0].dtype)};
+}
+
+Metas Permute::infer(std::span<const Meta> in) const {
+  Meta out = in[0];
+  for (size_t i = 0; i < dims.size(); ++i) {
+    out.shape[i] = in[0].shape[static_cast<size_t>(dims[i])];
+    out.strides[i] = in[0].strides[static_cast<size_t>(dims[i])];
+  }
+  return {out};
+}
+
+Metas Expand::infer(std::span<const Meta> in) const {
+  const Meta& x = in[0];
+  const size_t lead = shape.size() - x.shape.size();
+  Strides strides = Shape::filled(shape.dim(), 0);
+  for (size_t i = 0; i < x.shape.size(); ++i) {
+    check(x.shape[i] == shape[lead + i] || x.shape[i] == 1, ErrorKind::Shape, "expand: cannot make ",
+          shape, " of ", x.shape, ": expected size ", shape[lead + i], " or 1, got ", x.shape[i]);
+    strides[lead + i] = x.shape[i] == shape[lead + i] ? x.strides[i] : 0;
+  }
+  return {Meta(shape, strides, x.dtype)};
+}
+
+Metas Slice::infer(std::span<const Meta> in) const {
+  Meta out = in[0];
+  out.shape[static_cast<size_t>(dim)] = size;
+  out.strides[static_cast<size_t>(dim)] *= step;
+  return {out};
+}
+
+int64_t Slice::offset(const Meta& in) const {
+  return size == 0 ? 0 : start * in.strides[static_cast<size_t>(dim)];
+}
+
+Metas SliceGrad::infer(std::span<const Meta> in) const {
+  Shape shape = in[0].shape;
+  shape[static_cast<size_t>(slice.dim)] = full;
+  return {Meta(shape, in[0].dtype)};
+}
+
+Metas Cat::infer(std::span<const Meta> in) const {
+  Shape shape = in[0].shape;
+  const auto at = static_cast<size_t>(dim);
+  for (size_t i = 1; i < in.size(); ++i) {
+    Shape other = in[i].shape;
+    check(other.dim() == shape.dim() && in[i].dtype == in[0].dtype, ErrorKind::Shape,
+          "cat: expected tensors like ", in[0].dtype, in[0].shape, ", got ", in[i].dtype, other,
+          " at position ", i);
+    std::swap(other[at], shape[at]);  // the only size that may differ
+    const bool same = [&] {
+      for (size_t d = 0; d < shape.size(); ++d) {
+        if (d != at && other[d] != shape[d]) return false;
+      }
+      return true;
+    }();
+    std::swap(other[at], shape[at]);
+    check(same, ErrorKind::Shape, "cat: expected sizes like ", in[0].shape, " besides dim ", dim,
+          ", got ", other, " at position ", i);
+    shape[at] += other[at];
+  }
+  return {Meta(shape, in[0].dtype)};
+}
+
+// ---- vjp -------------------------------------------------------------------------------------------
+
+Tensors ViewAs::vjp(const Vjp& v) const { return {reshape(v.gy[0], v.in[0].shape())}; }
+
+Tensors Permute::vjp(const Vjp& v) const {
+  Shape inverse = dims;
+  for (size_t i = 0; i < dims.size(); ++i) {
+    inverse[static_cast<size_t>(dims[i])] = static_cast<int64_t>(i);
+  }
+  return {apply(Permute{inverse}, v.gy[0])};
+}
+
+Tensors Expand::vjp(const Vjp& v) const {
+  const Shape& from = v.in[0].shape();
+  const size_t lead = shape.size() - from.size();
+  Dims dims;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (i < lead || (from[i - lead] == 1 && shape[i] != 1)) dims.push_back(static_cast<int64_t>(i));
+  }
+  if (dims.empty()) return {v.gy[0]};
+  return {reshape(sum(v.gy[0], dims), from)};
+}
+
+Tensors Slice::vjp(const Vjp& v) const {
+  return {apply(SliceGrad{*this, v.in[0].size(dim)}, v.gy[0])};
+}
+
+Tensors SliceGrad::vjp(const Vjp& v) const { return {apply(slice, v.gy[0])}; }
+
+Tensors Cat::vjp(const Vjp& v) const {
+  Tensors out;
+  int64_t start = 0;
+  for (const Tensor& x : v.in) {
+    const int64_t size = x.size(dim);
+    out.push_back(apply(Slice{dim, start, size, 1}, v.gy[0]));
+    start += size;
+  }
+  return out;
+}
+
+// ---- public functions --------------------------------------------------------------------------------
+
+namespace {
+
+Tensor view_as(const Tensor& x, const Shape& shape) {
+  return x.shape() == shape ? x : apply(ViewAs{shape}, x);
+}
+
+}  // namespace
+
+Tensor reshape(const Tensor& x, const Shape& shape) {
+  return composite(
+      "reshape",
+      [shape](const Tensor& a) {
+        const Shape full = resolve("reshape", shape, a.numel(), a.shape());
+        return view_as(view_strides(a.meta(), full) ? a : clone(a), full);
+      },
+      x);
+}
+
+Tensor view(const Tensor& x, const Shape& shape) {
+  return composite(
+      "view",
+      [shape](const Tensor& a) {
+        return apply(ViewAs{resolve("view", shape, a.numel(), a.shape())}, a);
+      },
+      x);
+}
+
+Tensor flatten(const Tensor& x, int64_t start_dim, int64_t end_dim) {
+  return composite(
+      "flatten",
+      [start_dim, end_dim](const Tensor& a) {
+        const auto first = static_cast<size_t>(wrap_dim("flatten", start_dim, a.dim()));
+        const auto last = static_cast<size_t>(wrap_dim("flatten", end_dim, a.dim()));
+        check(first <= last, ErrorKind::Index, "flatten: expected start_dim <= end_dim, got ",
+              start_dim, " and ", end_dim);
+        if (a.dim() == 0) return view_as(a, {1});
+        Shape shape;
+        int64_t merged = 1;
+        for (size_t d = 0; d < a.shape().size(); ++d) {
+          if (d < first || d > last) {
+            shape.push_back(a.shape()[d]);
+          } else {
+            merged *= a.shape()[d];
+            if (d == last) shape.push_back(merged);
+          }
+        }
+        return reshape(a, shape);
+      },
+      x);
+}
+
+Tensor permute(const Tensor& x, const Shape& dims) {
+  return composite(
+      "permute",
+      [dims](const Tensor& a) {
+        check(dims.dim() == a.dim(), ErrorKind::Shape, "permute: expected ", a.dim(),
+              " dims for a tensor of shape ", a.shape(), ", got ", dims);
+        Shape wrapped = dims;
+        Shape seen = Shape::filled(a.dim(), 0);
+        for (int64_t& d : wrapped) {
+          d = wrap_dim("permute", d, a.dim());
+          check(seen[static_cast<size_t>(d)]++ == 0, ErrorKind::Index,
+                "permute: expected each dim once, got ", dims);
+        }
+        return apply(Permute{wrapped}, a);
+      },
+      x);
+}
+
+Tensor transpose(const Tensor& x, int64_t dim0, int64_t dim1) {
+  return composite(
+      "transpose",
+      [dim0, dim1](const Tensor& a) {
+        if (a.dim() == 0) return a;
+        Shape dims;
+        for (int d = 0; d < a.dim(); ++d) dims.push_back(d);
+        std::swap(dims[static_cast<size_t>(wrap_dim("transpose", dim0, a.dim()))],
+                  dims[static_cast<size_t>(wrap_dim("transpose", dim1, a.dim()))]);
+        return apply(Permute{dims}, a);
+      },
+      x);
+}
+
+Tensor t(const Tensor& x) {
+  check(x.dim() <= 2, ErrorKind::Shape, "t: expected at most 2 dimensions, got ", x.shape());
+  return x.dim() < 2 ? x : transpose(x, 0, 1);
+}
+
+Tensor slice(const Tensor& x, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end,
+             int64_t step) {
+  check(step > 0, ErrorKind::Value, "slice: expected a step of at least 1, got ", step);
+  return composite(
+      "slice",
+      [=](const Tensor& a) {
+        check(a.dim() > 0, ErrorKind::Shape, "slice: expected at least 1 dimension, got a scalar");
+        const int at = wrap_dim("slice", dim, a.dim());
+        const int64_t n = a.size(at);
+        const auto bound = [n](int64_t i) { return std::clamp<int64_t>(i < 0 ? i + n : i, 0, n); };
+        const int64_t first = bound(start.value_or(0)), last = bound(end.value_or(n));
+        const int64_t size = last > first ? (last - first - 1) / step + 1 : 0;
+        return apply(Slice{at, first, size, step}, a);
+      },
+      x);
+}
+
+Tensor select(const Tensor& x, int64_t dim, int64_t index) {
+  return composite(
+      "select",
+      [dim, index](const Tensor& a) {
+        check(a.dim() > 0, ErrorKind::Shape, "select: expected at least 1 dimension, got a scalar");
+        const int at = wrap_dim("select", dim, a.dim());
+        const int64_t n = a.size(at);
+        check(index >= -n && index < n, ErrorKind::Index, "select: expected an index in [", -n,
+              ", ", n - 1, "] for dim ", at, " of ", a.shape(), ", got ", index);
+        Shape shape = a.shape();
+        shape.erase(at);
+        return view_as(apply(Slice{at, index < 0 ? index + n : index, 1, 1}, a), shape);
+      },
+      x);
+}
+
+Tensor expand(const Tensor& x, const Shape& shape) {
+  return composite(
+      "expand",
+      [shape](const Tensor& a) {
+        check(shape.dim() >= a.dim(), ErrorKind::Shape, "expand: expected at least ", a.dim(),
+              " sizes for ", a.shape(), ", got ", shape);
+        Shape full = shape;
+        const size_t lead = shape.size() - a.shape().size();
+        for (size_t i = 0; i < full.size(); ++i) {
+          if (full[i] == kUnknown && i >= lead) full[i] = a.shape()[i - lead];
+          check(full[i] >= 0, ErrorKind::Shape, "expand: expected sizes of at least 0, got ", shape);
+        }
+        return full == a.shape() ? a : apply(Expand{full}, a);
+      },
+      x);
+}
+
+Tensor squeeze(const Tensor& x, std::optional<int64_t> dim) {
+  return composite(
+      "squeeze",
+      [dim](const Tensor& a) {
+        const int only = dim ? wrap_dim("squeeze", *dim, a.dim()) : -1;
+        Shape shape;
+        for (int d = 0; d < a.dim(); ++d) {
+          const int64_t s = a.shape()[static_cast<size_t>(d)];
+          if (s != 1 || (dim && d != only)) shape.push_back(s);
+        }
+        return view_as(a, shape);
+      },
+      x);
+}
+
+Tensor unsqueeze(const Tensor& x, int64_t dim) {
+  return composite(
+      "unsqueeze",
+      [dim](const Tensor& a) {
+        Shape shape = a.shape();
+        shape.insert(wrap_dim("unsqueeze", dim, a.dim() + 1), 1);
+        return view_as(a, shape);
+      },
+      x);
+}
+
+namespace {
+
+/// A function of any number of tensors, for symbolic ones.
+class CatCallable final : public Callable {
+ public:
+  explicit CatCallable(int64_t dim) : dim_(dim) {}
+  std::string name() const override { return "cat"; }
+  Tensors call(std::span<const Tensor> in) override { return {cat(Tensors(in), dim_)}; }
+
+ private:
+  int64_t dim_;
+};
+
+}  // namespace
+
+Tensor cat(const Tensors& tensors, int64_t dim) {
+  check(!tensors.empty(), ErrorKind::Value, "cat: expected at least one tensor, got none");
+  for (const Tensor& x : tensors) {
+    if (x.is_symbolic()) return call_symbolic(std::make_shared<CatCallable>(dim), tensors).front();
+  }
+  check(tensors[0].dim() > 0, ErrorKind::Shape, "cat: expected at least 1 dimension, got a scalar");
+  const Cat op{wrap_dim("cat", dim, tensors[0].dim())};
+  DType dtype = tensors[0].dtype();
+  for (const Tensor& x : tensors) dtype = promote(dtype, x.dtype());
+  Tensors in;
+  for (const Tensor& x : tensors) in.push_back(x.to(dtype));
+  return dispatch(Model(op), in).front();
+}
+
+Tensor stack(const Tensors& tensors, int64_t dim) {
+  Tensors rows;
+  for (const Tensor& x : tensors) rows.push_back(unsqueeze(x, dim));
+  check(!rows.empty(), ErrorKind::Value, "stack: expected at least one tensor, got none");
+  return cat(rows, dim < 0 ? dim + rows[0].dim() : dim);
+}
+
+}  // namespace reprise

@@ -1,0 +1,99 @@
+// Tensors as text, as PyTorch prints them: nested brackets, long dimensions shortened in the middle.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <ostream>
+
+#include "ops.h"
+#include "tensor.h"
+
+namespace reprise {
+namespace {
+
+constexpr int64_t kEdge = 3;          // elements shown at each end of a shortened dimension
+constexpr int64_t kPrintAll = 1000;   // tensors up to this size are printed whole
+
+std::string number(const Scalar& value, DType dtype, bool whole) {
+  if (dtype == bool_) return value.to<int64_t>() != 0 ? "true" : "false";
+  if (!is_floating_point(dtype)) return text(value);
+  const double v = value.to<double>();
+  if (!std::isfinite(v)) return std::isnan(v) ? "nan" : v > 0 ? "inf" : "-inf";
+  char buffer[40];
+  const double size = std::abs(v);
+  const bool plain = v == 0 || (size >= 1e-4 && size < 1e8);
+  std::snprintf(buffer, sizeof buffer, !plain ? "%.4e" : whole ? "%.0f." : "%.4f", v);
+  return buffer;
+}
+
+class Printer {
+ public:
+  explicit Printer(const Tensor& x) : dtype_(x.dtype()), shorten_(x.numel() > kPrintAll) {
+    measure(x);
+    write(x, 0);
+  }
+  std::string take() { return std::move(out_); }
+
+ private:
+  template <class F>
+  void each_shown(const Tensor& x, F&& f) const {
+    const int64_t n = x.size(0);
+    for (int64_t i = 0; i < n; ++i) {
+      const bool hidden = shorten_ && n > 2 * kEdge && i >= kEdge && i < n - kEdge;
+      if (!hidden) f(i, i == kEdge - 1 && shorten_ && n > 2 * kEdge);
+    }
+  }
+
+  void measure(const Tensor& x) {
+    each_value(x, [&](const Scalar& v) { whole_ &= v.to<double>() == std::floor(v.to<double>()); });
+    each_value(x, [&](const Scalar& v) { width_ = std::max(width_, number(v, dtype_, whole_).size()); });
+  }
+
+  template <class F>
+  void each_value(const Tensor& x, const F& f) const {
+    if (x.dim() == 0) return f(x.scalar());
+    each_shown(x, [&](int64_t i, bool) { each_value(x[i], f); });
+  }
+
+  void write(const Tensor& x, size_t indent) {
+    if (x.dim() == 0) {
+      const std::string digits = number(x.scalar(), dtype_, whole_);
+      out_ += std::string(width_ - digits.size(), ' ') + digits;
+      return;
+    }
+    out_ += '[';
+    const std::string separator =
+        x.dim() == 1 ? ", "
+                     : "," + std::string(static_cast<size_t>(x.dim() - 1), '\n') +
+                           std::string(indent + 1, ' ');
+    each_shown(x, [&](int64_t i, bool gap) {
+      write(x[i], indent + 1);
+      if (i + 1 < x.size(0)) out_ += separator;
+      if (gap) out_ += "..." + (x.dim() == 1 ? std::string(", ") : separator.substr(1));
+    });
+    out_ += ']';
+  }
+
+  DType dtype_;
+  bool shorten_;
+  bool whole_ = true;
+  size_t width_ = 0;
+  std::string out_;
+};
+
+}  // namespace
+
+std::string to_string(const Tensor& x) {
+  if (!x.defined()) return "undefined";
+  if (!x.has_data()) {
+    return text(x.is_symbolic() ? "symbolic" : "meta", " ", x.dtype(), x.shape());
+  }
+  const std::string values = x.numel() == 0 ? "[]" : Printer(x.detach().to(Device::cpu())).take();
+  return text(values, "\n", x.dtype(), x.shape());
+}
+
+std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
+  return out << to_string(tensor);
+}
+
+}  // namespace reprise

@@ -1,0 +1,112 @@
+#include "tensor.h"
+
+#include "dispatch.h"
+#include "ops.h"
+#include "ops/elementwise.h"
+
+namespace reprise {
+
+TensorImpl::TensorImpl(const Meta& m, Ref<Storage> s, int64_t first)
+    : meta(m), offset(first), storage(std::move(s)) {}
+TensorImpl::~TensorImpl() = default;
+
+int64_t Tensor::size(int64_t d) const {
+  return shape()[static_cast<size_t>(wrap_dim("size", d, dim()))];
+}
+
+int64_t Tensor::numel() const {
+  for (int64_t s : shape()) {
+    check(s != kUnknown, ErrorKind::Shape,
+          "numel: the batch size is not known; give Input a batch_size");
+  }
+  return shape().numel();
+}
+
+namespace {
+
+int64_t named_size(const Tensor& x, std::string_view name, int dims, size_t at) {
+  check(x.dim() == dims, ErrorKind::Shape, name, ": expected a tensor of ", dims,
+        " dimensions, got ", x.shape());
+  return x.shape()[at];
+}
+
+}  // namespace
+
+int64_t Tensor::batch_size() const {
+  check(dim() > 0, ErrorKind::Shape, "batch_size: expected at least 1 dimension, got a scalar");
+  return shape()[0];
+}
+int64_t Tensor::features() const { return named_size(*this, "features", 2, 1); }
+int64_t Tensor::C() const { return named_size(*this, "C", 4, 1); }
+int64_t Tensor::H() const { return named_size(*this, "H", 4, 2); }
+int64_t Tensor::W() const { return named_size(*this, "W", 4, 3); }
+Pair Tensor::HW() const { return {H(), W()}; }
+std::array<int64_t, 3> Tensor::CHW() const { return {C(), H(), W()}; }
+std::array<int64_t, 3> Tensor::HWC() const { return {H(), W(), C()}; }
+
+void* Tensor::raw_data() const {
+  check(static_cast<bool>(impl().storage), ErrorKind::Value,
+        is_symbolic() ? "tensor: a symbolic tensor has no values; replay a SymbolicModel to get them"
+                      : "tensor: a meta tensor has no values");
+  return impl().storage->data() + impl().offset * static_cast<int64_t>(size_of(dtype()));
+}
+
+void* Tensor::data_as(DType wanted) const {
+  check(dtype() == wanted, ErrorKind::DType, "data: expected elements of ", dtype(), ", got ",
+        wanted);
+  check(device().kind != Device::Kind::cuda, ErrorKind::Device,
+        "data: expected a tensor on cpu, got ", device());
+  return raw_data();
+}
+
+Scalar Tensor::scalar() const {
+  check(numel() == 1, ErrorKind::Value, "item: expected a tensor of one element, got ", shape());
+  const void* value = to(Device::cpu()).raw_data();
+  return visit_dtype(dtype(), [&]<class T>() { return Scalar(*static_cast<const T*>(value)); });
+}
+
+template <class T>
+std::vector<T> Tensor::to_vector() const {
+  const Tensor dense = detach().to(Device::cpu()).to(dtype_of<T>()).contiguous();
+  const T* first = dense.data<T>();
+  return std::vector<T>(first, first + dense.numel());
+}
+template std::vector<float> Tensor::to_vector() const;
+template std::vector<double> Tensor::to_vector() const;
+template std::vector<int64_t> Tensor::to_vector() const;
+template std::vector<int32_t> Tensor::to_vector() const;
+template std::vector<uint8_t> Tensor::to_vector() const;
+template std::vector<bool> Tensor::to_vector() const;
+
+Tensor Tensor::to(DType wanted) const {
+  if (dtype() == wanted) return *this;
+  return composite("to", [wanted](const Tensor& x) { return apply(Copy{wanted}, x); }, *this);
+}
+
+Tensor Tensor::to(Device wanted) const {
+  if (device() == wanted || is_symbolic()) return *this;
+  if (wanted.kind == Device::Kind::meta) return meta_tensor(meta());
+  fail(ErrorKind::Device, "to: this build of Reprise cannot move a tensor from ", device(), " to ",
+       wanted);
+}
+
+Tensor Tensor::clone() const { return reprise::clone(*this); }
+
+Tensor Tensor::contiguous() const {
+  if (is_contiguous()) return *this;
+  return composite("contiguous", [](const Tensor& x) { return reprise::clone(x); }, *this);
+}
+
+Tensor& Tensor::copy_(const Tensor& source) {
+  const std::array<Tensor, 1> in{source.shape() == shape() ? source : source.expand(shape())};
+  dispatch(Model(Copy{dtype()}), in, this);
+  return *this;
+}
+
+Tensor meta_tensor(const Meta& meta) {
+  Meta without_data = meta;
+  without_data.device = Device::meta();
+  return Tensor(make_ref<TensorImpl>(without_data, Ref<Storage>()));
+}
+
+}  // namespace reprise
