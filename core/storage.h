@@ -26,12 +26,15 @@ class REPRISE_API Storage : public RefCounted<Storage> {
   Device device() const { return device_; }
   uint32_t version() const { return version_.load(std::memory_order_relaxed); }
   void bump_version() { version_.fetch_add(1, std::memory_order_relaxed); }
+  /// In-place writes that the tape recorded: older views do not know where their values came from.
+  uint32_t recorded_writes() const { return recorded_writes_.load(std::memory_order_relaxed); }
+  void count_recorded_write() { recorded_writes_.fetch_add(1, std::memory_order_relaxed); }
 
  private:
   std::byte* data_ = nullptr;
   size_t bytes_ = 0;
   Device device_;
-  std::atomic<uint32_t> version_{0};
+  std::atomic<uint32_t> version_{0}, recorded_writes_{0};
   std::function<void(void*)> deleter_;  // empty: the bytes go back to the allocator
 };
 

@@ -8,7 +8,9 @@ namespace reprise {
 
 TensorImpl::TensorImpl(const Meta& m, Ref<Storage> s, int64_t first)
     : meta(m), offset(first), storage(std::move(s)) {}
-TensorImpl::~TensorImpl() = default;
+TensorImpl::~TensorImpl() {
+  if (history) history->tensor_died(*this);
+}
 
 int64_t Tensor::size(int64_t d) const {
   return shape()[static_cast<size_t>(wrap_dim("size", d, dim()))];
