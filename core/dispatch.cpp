@@ -141,6 +141,19 @@ Tensors call_symbolic(std::shared_ptr<Callable> callable, std::span<const Tensor
   return symbol->impl().symbol->call(std::move(callable), in);
 }
 
+void Symbol::destroy(Symbol* symbol) noexcept {
+  thread_local std::vector<Symbol*>* pending = nullptr;
+  if (pending != nullptr) return pending->push_back(symbol);
+  std::vector<Symbol*> queue{symbol};
+  pending = &queue;
+  while (!queue.empty()) {
+    const Symbol* next = queue.back();
+    queue.pop_back();
+    delete next;
+  }
+  pending = nullptr;
+}
+
 namespace detail {
 
 void no_cuda(std::string_view op) {

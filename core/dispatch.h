@@ -42,8 +42,12 @@ class REPRISE_API Callable {
 class REPRISE_API Symbol : public RefCounted<Symbol> {
  public:
   virtual ~Symbol() = default;
+  /// Iterative: a symbol holds its parents, and a chain may be a million long.
+  static void destroy(Symbol* symbol) noexcept;
   /// Adds one node that will run `callable` on `in` at each replay; its outputs are symbolic.
   virtual Tensors call(std::shared_ptr<Callable> callable, std::span<const Tensor> in) = 0;
+  /// How the tensor prints.
+  virtual std::string text() const = 0;
 };
 
 /// Adds a node to the graph of the first symbolic tensor in `in`.

@@ -5,8 +5,8 @@
 #include <cstdio>
 #include <ostream>
 
+#include "dispatch.h"
 #include "ops.h"
-#include "tensor.h"
 
 namespace reprise {
 namespace {
@@ -85,9 +85,8 @@ class Printer {
 
 std::string to_string(const Tensor& x) {
   if (!x.defined()) return "undefined";
-  if (!x.has_data()) {
-    return text(x.is_symbolic() ? "symbolic" : "meta", " ", x.dtype(), x.shape());
-  }
+  if (x.is_symbolic()) return x.impl().symbol->text();
+  if (!x.has_data()) return text("meta ", x.dtype(), x.shape());
   const std::string values = x.numel() == 0 ? "[]" : Printer(x.detach().to(Device::cpu())).take();
   return text(values, "\n", x.dtype(), x.shape());
 }

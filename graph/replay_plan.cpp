@@ -1,0 +1,132 @@
+#include "replay_plan.h"
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace reprise::detail {
+namespace {
+
+using Nodes = std::vector<SymbolicNode*>;
+
+Nodes nodes_of(std::string_view what, const Tensors& tensors) {
+  check(!tensors.empty(), ErrorKind::Graph, "SymbolicModel: expected at least one ", what,
+        ", got none");
+  Nodes out;
+  for (const Tensor& x : tensors) out.push_back(&node_of(text("SymbolicModel ", what), x));
+  return out;
+}
+
+/// All nodes that the outputs need and that are not inputs, in the order of their creation.
+Nodes needed(const Nodes& inputs, const Nodes& outputs) {
+  std::unordered_set<SymbolicNode*> seen(inputs.begin(), inputs.end());
+  Nodes found, open;
+  const auto visit = [&](SymbolicNode* node) {
+    if (!seen.insert(node).second) return;
+    found.push_back(node);
+    open.push_back(node);
+  };
+  for (SymbolicNode* node : outputs) visit(node);
+  while (!open.empty()) {
+    SymbolicNode* node = open.back();
+    open.pop_back();
+    for (SymbolicNode* parent : node->parents()) visit(parent);
+  }
+  std::sort(found.begin(), found.end(),
+            [](auto* a, auto* b) { return a->sequence() < b->sequence(); });
+  return found;
+}
+
+class Builder {
+ public:
+  Builder(const Nodes& inputs, const Nodes& outputs) {
+    for (SymbolicNode* node : inputs) add_value(node, input_name());
+    plan_.input_count = inputs.size();
+    const Nodes inner = needed(inputs, outputs);
+    for (SymbolicNode* node : inner) check_given(*node, outputs);
+    for (SymbolicNode* node : inner) add_node(node);
+    for (SymbolicNode* node : outputs) plan_.outputs.push_back(value_of_.at(node));
+    find_last_uses();
+  }
+  ReplayPlan take() { return std::move(plan_); }
+
+ private:
+  std::string input_name() { return numbered("Input"); }
+  std::string numbered(const std::string& type) { return text(type, "_", ++count_[type]); }
+
+  static void check_given(const SymbolicNode& node, const Nodes& outputs) {
+    check(node.made_by() != nullptr, ErrorKind::Graph, "SymbolicModel: the output of shape ",
+          shape_text(outputs.front()->meta().shape), " needs the Input of shape ",
+          shape_text(node.meta().shape), ", which is not among the inputs; it is read by ",
+          node.children().empty() ? "the output itself"
+                                  : display_name(node.children().front()->made_by()->callable.get()));
+  }
+
+  size_t add_value(SymbolicNode* node, std::string name) {
+    const size_t index = plan_.values.size();
+    plan_.values.push_back({std::move(name), node->meta(), nullptr, {}});
+    value_of_.emplace(node, index);
+    return index;
+  }
+
+  void add_node(SymbolicNode* node) {
+    const SymbolicCall* call = node->made_by();
+    const auto [at, is_new] = step_of_.try_emplace(call, plan_.steps.size());
+    if (is_new) add_step(*call);
+    Step& step = plan_.steps[at->second];
+    const size_t value = add_value(node, step.name);
+    step.outputs.resize(std::max(step.outputs.size(), node->output() + 1), SIZE_MAX);
+    step.outputs[node->output()] = value;
+    Value& row = plan_.values[value];
+    row.module = dynamic_cast<nn::Module*>(step.callable.get());
+    for (SymbolicNode* parent : node->parents()) row.parents.push_back(value_of_.at(parent));
+  }
+
+  void add_step(const SymbolicCall& call) {
+    Step step{call.callable, numbered(display_name(call.callable.get())), {}, {}, {}};
+    for (const Tensor& x : call.arguments) {
+      if (x.is_symbolic()) {
+        step.arguments.push_back({value_of_.at(&node_of("", x)), {}});
+      } else {
+        step.arguments.push_back({Source::kConstant, x});
+      }
+    }
+    plan_.steps.push_back(std::move(step));
+  }
+
+  /// A value is let go after the last step that reads or makes it, unless it is an output.
+  void find_last_uses() {
+    std::vector<bool> needed_later(plan_.values.size(), false);
+    for (size_t value : plan_.outputs) needed_later[value] = true;
+    for (size_t i = plan_.steps.size(); i-- > 0;) {
+      Step& step = plan_.steps[i];
+      const auto use = [&](size_t value) {
+        if (value == SIZE_MAX || needed_later[value]) return;
+        needed_later[value] = true;
+        step.last_use_of.push_back(value);
+      };
+      for (const Source& source : step.arguments) use(source.value);
+      for (size_t value : step.outputs) use(value);
+    }
+  }
+
+  ReplayPlan plan_;
+  std::map<std::string, int> count_;
+  std::unordered_map<const SymbolicNode*, size_t> value_of_;
+  std::unordered_map<const SymbolicCall*, size_t> step_of_;
+};
+
+}  // namespace
+
+ReplayPlan make_replay_plan(const Tensors& inputs, const Tensors& outputs) {
+  const Nodes from = nodes_of("input", inputs), to = nodes_of("output", outputs);
+  for (size_t i = 0; i < from.size(); ++i) {
+    check(std::find(from.begin(), from.begin() + static_cast<ptrdiff_t>(i), from[i]) ==
+              from.begin() + static_cast<ptrdiff_t>(i),
+          ErrorKind::Graph, "SymbolicModel: input ", i, " is given twice");
+  }
+  return Builder(from, to).take();
+}
+
+}  // namespace reprise::detail

@@ -1,0 +1,43 @@
+#pragma once
+// What a SymbolicModel runs and prints: its nodes in one order, each with what it reads.
+
+#include "../layers/module.h"
+#include "symbolic.h"
+
+namespace reprise::detail {
+
+/// Where an argument comes from: a node of the plan, or a constant of the call.
+struct Source {
+  static constexpr size_t kConstant = SIZE_MAX;
+  size_t value = kConstant;
+  Tensor constant;
+};
+
+/// One call; it writes `outputs` (nodes nobody needs are written all the same).
+struct Step {
+  std::shared_ptr<Callable> callable;
+  std::string name;                 ///< "Conv2d_3"
+  std::vector<Source> arguments;
+  std::vector<size_t> outputs;      ///< values by output of the call; SIZE_MAX when not needed
+  std::vector<size_t> last_use_of;  ///< values that no later step reads
+};
+
+/// A row of the summary: an input or a needed output of a step.
+struct Value {
+  std::string name;
+  Meta meta;
+  nn::Module* module = nullptr;  ///< null for inputs and functions
+  std::vector<size_t> parents;
+};
+
+struct ReplayPlan {
+  std::vector<Value> values;  ///< inputs first
+  std::vector<Step> steps;
+  std::vector<size_t> outputs;
+  size_t input_count = 0;
+};
+
+/// Graph error naming the node when an output needs an Input that was not given.
+ReplayPlan make_replay_plan(const Tensors& inputs, const Tensors& outputs);
+
+}  // namespace reprise::detail
