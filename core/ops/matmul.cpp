@@ -104,7 +104,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
       "linear",
       [](const Tensor& a, const Tensor& w, const Tensor& b) {
         const auto run = [&](const Tensor& rows) {
-          return b.defined() ? apply(Linear{}, rows, w, b) : apply(Linear{}, rows, w);
+          return b.defined() ? apply(Linear{}, rows, w, b.contiguous()) : apply(Linear{}, rows, w);
         };
         if (a.dim() == 2) return run(a);
         check(a.dim() > 0, ErrorKind::Shape, "linear: expected x [.., in], got a scalar");
