@@ -15,9 +15,9 @@ REPRISE_API void backward(const Tensors& tensors, const Tensors& gradients = {},
                           BackwardOptions options = {});
 
 struct GradOptions {
-  Tensors grad_outputs;              ///< one per output; missing or undefined: 1, as in backward
-  std::optional<bool> retain_graph;  ///< keep the tape for another pass; default: create_graph
-  bool create_graph = false;         ///< the gradients can be differentiated again
+  Tensors grad_outputs = {};  ///< one per output; missing or undefined: 1, as in backward
+  std::optional<bool> retain_graph = {};  ///< keep the tape for another pass; default: create_graph
+  bool create_graph = false;              ///< the gradients can be differentiated again
   bool allow_unused = false;  ///< an input that no output came from gets an undefined gradient
 };
 

@@ -54,4 +54,14 @@ void Node::release() {
   for (Operand& operand : out) operand.storage.reset();
 }
 
+void attach(Node& node, std::span<const Tensor> out, unsigned save) {
+  for (size_t i = 0; i < out.size(); ++i) {
+    TensorImpl& t = out[i].impl();
+    t.output_index = static_cast<uint32_t>(i);
+    node.out.emplace_back(t, i < 32 && (save >> i & 1u) != 0);
+    if (is_floating_point(t.meta.dtype)) t.history = Ref<History>(&node);
+    if (t.is_view) node.recorded_writes = t.storage->recorded_writes();
+  }
+}
+
 }  // namespace reprise

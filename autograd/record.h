@@ -81,4 +81,7 @@ struct Node : Record {
   SmallVector<Operand, 1> out;
 };
 
+/// Makes `node` the history of its floating outputs; saves those in `save`.
+void attach(Node& node, std::span<const Tensor> out, unsigned save);
+
 }  // namespace reprise

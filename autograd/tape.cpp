@@ -84,15 +84,7 @@ void end_record(History& record, std::span<const Tensor> out) {
   auto& node = static_cast<Node&>(record);
   if (node.in_place) out.front().impl().storage->count_recorded_write();
   if (!node.requires_grad) return forget(out.front().impl());  // overwritten by constants
-  for (size_t i = 0; i < out.size(); ++i) {
-    TensorImpl& t = out[i].impl();
-    t.output_index = static_cast<uint32_t>(i);
-    node.out.emplace_back(t, bit(node.op->traits().save_out, i));
-    if (is_floating_point(t.meta.dtype)) t.history = Ref<History>(&node);
-  }
-  if (out.front().impl().is_view) {
-    node.recorded_writes = out.front().impl().storage->recorded_writes();
-  }
+  attach(node, out, node.op->traits().save_out);
 }
 
 }  // namespace reprise
