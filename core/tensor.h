@@ -44,14 +44,14 @@ struct REPRISE_API TensorImpl : RefCounted<TensorImpl> {
 };
 
 struct TensorOptions {
-  std::optional<DType> dtype;  ///< default: float32, or what the values say
+  std::optional<DType> dtype = {};  ///< default: float32, or what the values say
   Device device = Device::cpu();
   bool requires_grad = false;
 };
 
 /// Options of Tensor::backward and grad.
 struct BackwardOptions {
-  std::optional<bool> retain_graph;  ///< default: create_graph
+  std::optional<bool> retain_graph = {};  ///< default: create_graph
   bool create_graph = false;
 };
 
