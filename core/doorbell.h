@@ -22,10 +22,23 @@ inline void pause_core() noexcept {
 /// Waits for a condition on sequentially consistent atomics; others make it true, then they ring.
 class Doorbell {
  public:
-  /// Returns once `ready()` is true.
+  /// Waits for a bounded moment without leaving the core; whether `ready()` came true.
   template <class Ready>
-  void wait(Ready ready) {
-    if (ready() || spin(ready)) return;
+  static bool spin(Ready ready) {
+    if (ready()) return true;
+    const auto end = std::chrono::steady_clock::now() + kSpinTime;
+    do {
+      for (int i = 0; i < 32; ++i) {
+        if (ready()) return true;
+        pause_core();
+      }
+    } while (std::chrono::steady_clock::now() < end);
+    return false;
+  }
+
+  /// Blocks until `ready()` is true.
+  template <class Ready>
+  void sleep(Ready ready) {
     std::unique_lock lock(mutex_);
     ++sleepers_;  // before `ready` looks again, as `ring` looks here after it changed something
     bell_.wait(lock, ready);
@@ -42,18 +55,6 @@ class Doorbell {
 
  private:
   static constexpr auto kSpinTime = std::chrono::microseconds(50);
-
-  template <class Ready>
-  static bool spin(Ready ready) {
-    const auto end = std::chrono::steady_clock::now() + kSpinTime;
-    do {
-      for (int i = 0; i < 32; ++i) {
-        if (ready()) return true;
-        pause_core();
-      }
-    } while (std::chrono::steady_clock::now() < end);
-    return false;
-  }
 
   alignas(64) std::atomic<int> sleepers_ = 0;
   std::mutex mutex_;

@@ -6,6 +6,7 @@
 #include "parallel.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <atomic>
@@ -29,12 +30,36 @@ struct Job {
   detail::RangeBody body = nullptr;
   void* context = nullptr;
   int threads = 1;
+  int core = -1;  // where the caller runs
 
   int64_t ranges() const { return (n - 1) / grain + 1; }
   void call(int64_t range) const {
     const int64_t begin = range * grain;
     body(context, begin, n - begin > grain ? begin + grain : n);
   }
+};
+
+/// The cores a worker may use, less the caller's: one woken there waits milliseconds for its turn
+/// while others are idle or easier to get.
+class CoreChoice {
+ public:
+  void avoid(int core) {
+    if (core < 0 || core == avoided_) return;
+    avoided_ = core;
+    cpu_set_t others = allowed_;
+    CPU_CLR(core, &others);
+    if (CPU_COUNT(&others) > 0) sched_setaffinity(0, sizeof others, &others);
+  }
+
+ private:
+  static cpu_set_t inherited() {
+    cpu_set_t cores;
+    if (sched_getaffinity(0, sizeof cores, &cores) != 0) CPU_ZERO(&cores);
+    return cores;
+  }
+
+  cpu_set_t allowed_ = inherited();
+  int avoided_ = -1;
 };
 
 thread_local bool inside = false;  // this thread works in a job or is a worker
@@ -73,6 +98,7 @@ bool Pool::run(const Job& job) {
   if (busy_.exchange(true)) return false;
   resize(static_cast<size_t>(job.threads) - 1);
   job_ = job;
+  job_.core = sched_getcpu();
   next_ = 0;
   end_ = job.ranges();
   state_ = kOpen;
@@ -81,7 +107,8 @@ bool Pool::run(const Job& job) {
   drain();
   inside = false;
   state_ &= ~kOpen;
-  done_bell_.wait([this] { return state_ == 0; });
+  const auto done = [this] { return state_ == 0; };
+  if (!Doorbell::spin(done)) done_bell_.sleep(done);
   const std::exception_ptr error = std::exchange(error_, nullptr);
   busy_ = false;
   if (error) std::rethrow_exception(error);
@@ -113,10 +140,17 @@ void Pool::end_workers() {
 
 void Pool::work() {
   inside = true;
+  CoreChoice cores;
+  int callers_core = -1;
+  const auto called = [this] { return (state_ & (kOpen | kQuit)) != 0; };
   for (;;) {
-    work_bell_.wait([this] { return (state_ & (kOpen | kQuit)) != 0; });
+    if (!Doorbell::spin(called)) {
+      cores.avoid(callers_core);
+      work_bell_.sleep(called);
+    }
     if (state_ & kQuit) return;
     if (!join()) continue;
+    callers_core = job_.core;
     drain();
     state_ &= ~kOpen;
     if (--state_ == 0) done_bell_.ring(1);
@@ -201,7 +235,11 @@ void make_scratch() {
 }  // namespace
 
 void detail::run_ranges(int64_t n, int64_t grain, RangeBody body, void* context) {
-  const Job job{n, std::max<int64_t>(grain, 1), body, context, num_threads()};
+  const Job job{.n = n,
+                .grain = std::max<int64_t>(grain, 1),
+                .body = body,
+                .context = context,
+                .threads = num_threads()};
   if (!inside && job.threads > 1) {
     Pool* const shared = pool();
     if (shared && shared->run(job)) return;
