@@ -167,7 +167,7 @@ REPRISE_API Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& b
                           const Conv2dOptions& options = {});
 
 struct MaxPool2dOptions {
-  std::optional<Pair> stride;  ///< default: kernel_size
+  std::optional<Pair> stride = {};  ///< default: kernel_size
   Pair padding = 0, dilation = 1;
   bool ceil_mode = false;
 };
@@ -178,10 +178,10 @@ REPRISE_API ValuesIndices max_pool2d_with_indices(const Tensor& x, Pair kernel_s
                                                   const MaxPool2dOptions& options = {});
 
 struct AvgPool2dOptions {
-  std::optional<Pair> stride;  ///< default: kernel_size
+  std::optional<Pair> stride = {};  ///< default: kernel_size
   Pair padding = 0;
   bool ceil_mode = false, count_include_pad = true;
-  std::optional<int64_t> divisor_override;
+  std::optional<int64_t> divisor_override = {};
 };
 REPRISE_API Tensor avg_pool2d(const Tensor& x, Pair kernel_size,
                               const AvgPool2dOptions& options = {});
@@ -204,7 +204,7 @@ REPRISE_API Tensor dropout(const Tensor& x, double p = 0.5, bool training = true
 
 enum class Reduction : uint8_t { none, mean, sum };
 struct CrossEntropyOptions {
-  Tensor weight;  ///< of each class [C]; may be undefined
+  Tensor weight = {};  ///< of each class [C]; may be undefined
   int64_t ignore_index = -100;
   Reduction reduction = Reduction::mean;
   double label_smoothing = 0;

@@ -12,8 +12,8 @@
 namespace reprise {
 
 struct InputOptions {
-  std::optional<int64_t> batch_size;   ///< default: unknown, printed as None
-  std::optional<Shape> batch_shape;    ///< the whole shape with the batch; wins over `shape`
+  std::optional<int64_t> batch_size = {};   ///< default: unknown, printed as None
+  std::optional<Shape> batch_shape = {};    ///< the whole shape with the batch; wins over `shape`
   DType dtype = float32;
 };
 

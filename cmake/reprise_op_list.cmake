@@ -1,0 +1,18 @@
+# Writes tests' op_list.inc: REPRISE_OP(T) for every op struct in core/ops/*.h, which is the struct in
+# which a line `static constexpr std::string_view name = ...` stands.
+function(reprise_write_op_list file)
+  file(GLOB headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/core/ops/*.h")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${headers})
+  set(list "")
+  foreach(header IN LISTS headers)
+    file(STRINGS "${header}" lines REGEX "^struct [A-Za-z0-9_]+|std::string_view name = ")
+    foreach(line IN LISTS lines)
+      if(line MATCHES "^struct ([A-Za-z0-9_]+)")
+        set(struct "${CMAKE_MATCH_1}")
+      else()
+        string(APPEND list "REPRISE_OP(${struct})\n")
+      endif()
+    endforeach()
+  endforeach()
+  file(CONFIGURE OUTPUT "${file}" CONTENT "${list}")
+endfunction()

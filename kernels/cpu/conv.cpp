@@ -1,0 +1,88 @@
+// Conv2d and its gradients: attributes and shapes to the problem that conv_kernels.h solves.
+
+#include "../../core/ops/conv.h"
+
+#include "conv_kernels.h"
+
+namespace reprise {
+namespace {
+
+/// The problem for an image, a weight and a batch of these shapes.
+cpu::ConvShape problem(const ConvAttributes& a, int64_t batch, int64_t channels, Pair image,
+                       int64_t out_channels, Pair kernel) {
+  return {.batch = batch,
+          .in_channels = channels,
+          .height = image.h,
+          .width = image.w,
+          .out_channels = out_channels,
+          .kernel_h = kernel.h,
+          .kernel_w = kernel.w,
+          .stride_h = a.stride.h,
+          .stride_w = a.stride.w,
+          .pad_h = a.padding.h,
+          .pad_w = a.padding.w,
+          .dilation_h = a.dilation.h,
+          .dilation_w = a.dilation.w,
+          .groups = a.groups};
+}
+
+cpu::ConvShape problem(const Conv2d& op, const Meta& x, const Meta& w) {
+  return problem(op, x.shape[0], x.shape[1], {x.shape[2], x.shape[3]}, w.shape[0],
+                 {w.shape[2], w.shape[3]});
+}
+
+cpu::ConvShape problem(const Conv2dInputGrad& op, const Meta& gy, const Meta& w) {
+  return problem(op, gy.shape[0], w.shape[1] * op.groups, op.size, w.shape[0],
+                 {w.shape[2], w.shape[3]});
+}
+
+cpu::ConvShape problem(const Conv2dWeightGrad& op, const Meta& gy, const Meta& x) {
+  return problem(op, x.shape[0], x.shape[1], {x.shape[2], x.shape[3]}, gy.shape[1], op.size);
+}
+
+}  // namespace
+
+size_t Conv2d::workspace(std::span<const Meta> in, Device) const {
+  return visit_floating(name, in[0].dtype, [&]<class T>() {
+    return cpu::conv2d_workspace<T>(problem(*this, in[0], in[1]));
+  });
+}
+
+void Conv2d::cpu(const Launch& l) const {
+  const View &x = l.in[0], &w = l.in[1], &y = l.out[0];
+  visit_floating(name, y.meta->dtype, [&]<class T>() {
+    const T* bias = l.in.size() == 3 ? l.in[2].as<T>() : nullptr;
+    cpu::conv2d(problem(*this, *x.meta, *w.meta), x.as<T>(), w.as<T>(), bias, y.as<T>(),
+                l.workspace);
+  });
+}
+
+size_t Conv2dInputGrad::workspace(std::span<const Meta> in, Device) const {
+  return visit_floating(name, in[0].dtype, [&]<class T>() {
+    return cpu::conv2d_grad_input_workspace<T>(problem(*this, in[0], in[1]));
+  });
+}
+
+void Conv2dInputGrad::cpu(const Launch& l) const {
+  const View &gy = l.in[0], &w = l.in[1], &gx = l.out[0];
+  visit_floating(name, gx.meta->dtype, [&]<class T>() {
+    cpu::conv2d_grad_input(problem(*this, *gy.meta, *w.meta), gy.as<T>(), w.as<T>(), gx.as<T>(),
+                           l.workspace);
+  });
+}
+
+size_t Conv2dWeightGrad::workspace(std::span<const Meta> in, Device) const {
+  return visit_floating(name, in[0].dtype, [&]<class T>() {
+    return cpu::conv2d_grad_weight_workspace<T>(problem(*this, in[0], in[1]));
+  });
+}
+
+void Conv2dWeightGrad::cpu(const Launch& l) const {
+  const View &gy = l.in[0], &x = l.in[1], &gw = l.out[0];
+  visit_floating(name, gw.meta->dtype, [&]<class T>() {
+    cpu::conv2d_grad_weight(problem(*this, *gy.meta, *x.meta), x.as<T>(), gy.as<T>(), gw.as<T>(),
+                            l.workspace);
+  });
+}
+
+}  // namespace reprise

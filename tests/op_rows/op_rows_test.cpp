@@ -1,0 +1,190 @@
+// Every op row in every mode.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "../../autograd/gradcheck.h"
+#include "../../autograd/tape.h"
+#include "../../core/parallel.h"
+#include "../../graph/model.h"
+#include "row.h"
+
+namespace reprise::op_rows {
+namespace {
+
+Tensors draw_all(const std::vector<Operand>& operands, DType real) {
+  Tensors out;
+  for (const Operand& o : operands) out.push_back(draw(o, real, 1 + out.size()));
+  return out;
+}
+
+Arrays to_arrays(const Tensors& tensors) {
+  Arrays out;
+  for (const Tensor& t : tensors) {
+    Array a(t.shape());
+    a.values = t.to_vector<double>();
+    out.push_back(std::move(a));
+  }
+  return out;
+}
+
+void expect_close(const Tensors& got, const Arrays& expected, double tolerance) {
+  ASSERT_EQ(got.size(), expected.size());
+  for (size_t k = 0; k < got.size(); ++k) {
+    ASSERT_EQ(got[k].shape(), expected[k].shape) << "output " << k;
+    const std::vector<double> values = got[k].to_vector<double>();
+    for (size_t i = 0; i < values.size(); ++i) {
+      const double want = expected[k].values[i];
+      if (std::isnan(want) || std::isnan(values[i])) {
+        ASSERT_EQ(std::isnan(want), std::isnan(values[i])) << "output " << k << ", element " << i;
+        continue;
+      }
+      ASSERT_NEAR(values[i], want, tolerance * std::max(1.0, std::abs(want)))
+          << "output " << k << ", element " << i;
+    }
+  }
+}
+
+void expect_same_bits(const Tensors& got, const Tensors& expected) {
+  ASSERT_EQ(got.size(), expected.size());
+  for (size_t k = 0; k < got.size(); ++k) {
+    ASSERT_EQ(got[k].shape(), expected[k].shape()) << "output " << k;
+    const Tensor a = got[k].contiguous(), b = expected[k].contiguous();
+    if (a.numel() == 0) continue;
+    ASSERT_EQ(std::memcmp(a.raw_data(), b.raw_data(), a.meta().nbytes()), 0)
+        << "output " << k << ":\n" << a << "\nexpected\n" << b;
+  }
+}
+
+/// The same values behind other strides: dimensions laid out in reverse order.
+Tensor transposed_layout(const Tensor& x) {
+  Shape reversed;
+  for (int d = x.dim(); d-- > 0;) reversed.push_back(d);
+  return x.permute(reversed).clone().permute(reversed);
+}
+
+/// The same values as every second element of a larger tensor, behind an offset.
+Tensor sliced_layout(const Tensor& x) {
+  if (x.dim() == 0) return x;
+  const Tensor apart = stack({x, x}, x.dim());  // [.., 2]
+  Shape shape = x.shape();
+  shape[shape.size() - 1] *= 2;
+  const Tensor wide = apart.reshape(shape);
+  return cat({wide.slice(-1, 0, 1), wide}, -1).slice(-1, 1, {}, 2);
+}
+
+class OpRows : public testing::TestWithParam<OpRow> {
+ protected:
+  Tensors run(const Tensors& in) const {
+    const NoGradGuard no_grad;
+    return GetParam().f(in);
+  }
+};
+
+TEST_P(OpRows, MatchesReferenceInFloat32) {
+  const Tensors in = draw_all(GetParam().operands, float32);
+  expect_close(run(in), GetParam().reference(to_arrays(in)), GetParam().tolerance);
+}
+
+TEST_P(OpRows, MatchesReferenceInFloat64) {
+  const Tensors in = draw_all(GetParam().operands, float64);
+  expect_close(run(in), GetParam().reference(to_arrays(in)), GetParam().tolerance * 1e-7);
+}
+
+TEST_P(OpRows, MatchesReferenceInIntegers) {
+  if (!GetParam().integers) GTEST_SKIP() << "for floating point only";
+  for (const DType dtype : {int64, int32}) {
+    const Tensors in = draw_all(GetParam().operands, dtype);
+    expect_close(run(in), GetParam().reference(to_arrays(in)), 0);
+  }
+}
+
+TEST_P(OpRows, GivesSameBitsForAnyLayout) {
+  const Tensors in = draw_all(GetParam().operands, float32);
+  const Tensors expected = run(in);
+  for (const auto layout : {transposed_layout, sliced_layout}) {
+    Tensors other;
+    for (const Tensor& x : in) other.push_back(layout(x));
+    expect_same_bits(run(other), expected);
+  }
+}
+
+TEST_P(OpRows, TakesExpandedOperands) {
+  Tensors expanded, dense;
+  for (const Operand& o : GetParam().operands) {
+    Operand one = o;
+    if (o.shape.dim() > 0) one.shape[0] = 1;
+    expanded.push_back(draw(one, float32, 1 + expanded.size()).expand(o.shape));
+    dense.push_back(expanded.back().clone());
+  }
+  expect_same_bits(run(expanded), run(dense));
+}
+
+TEST_P(OpRows, TakesEmptyOperands) {
+  if (!GetParam().any_batch) GTEST_SKIP() << "its operands have no common batch";
+  std::vector<Operand> operands = GetParam().operands;
+  for (Operand& o : operands) o.shape[0] = 0;
+  const Tensors in = draw_all(operands, float32);
+  expect_close(run(in), GetParam().reference(to_arrays(in)), 0);
+}
+
+TEST_P(OpRows, CarriesNaN) {
+  Tensors in = draw_all(GetParam().operands, float32);
+  if (in[0].dtype() != float32) GTEST_SKIP() << "its first operand has no NaN";
+  in[0].data<float>()[in[0].numel() / 2] = std::numeric_limits<float>::quiet_NaN();
+  const Tensors out = run(in);
+  if (GetParam().propagates_nan) {
+    EXPECT_TRUE((sum(out[0]) != sum(out[0])).item<bool>()) << out[0];
+  }
+  expect_close(out, GetParam().reference(to_arrays(in)), GetParam().tolerance);
+}
+
+TEST_P(OpRows, GivesSameBitsForAnyNumberOfThreads) {
+  const auto& sizes = GetParam().sizes;
+  const Tensors in = draw_all(sizes.empty() ? GetParam().operands : sizes[1], float32);
+  const int before = num_threads();
+  set_num_threads(1);
+  const Tensors expected = run(in);
+  for (const int threads : {2, 4}) {
+    set_num_threads(threads);
+    expect_same_bits(run(in), expected);
+  }
+  set_num_threads(before);
+}
+
+Tensors with_grad(const std::vector<Operand>& operands) {
+  Tensors in = draw_all(operands, float64);
+  for (size_t i = 0; i < in.size(); ++i) {
+    if (operands[i].kind == Operand::Kind::real) in[i].requires_grad_();
+  }
+  return in;
+}
+
+TEST_P(OpRows, PassesGradcheck) {
+  if (!GetParam().differentiable) GTEST_SKIP() << "not differentiable";
+  EXPECT_TRUE(gradcheck(GetParam().f, with_grad(GetParam().operands), {.atol = 1e-8, .rtol = 1e-6}));
+}
+
+TEST_P(OpRows, PassesGradgradcheck) {
+  if (!GetParam().differentiable) GTEST_SKIP() << "not differentiable";
+  EXPECT_TRUE(
+      gradgradcheck(GetParam().f, with_grad(GetParam().operands), {}, {.atol = 1e-7, .rtol = 1e-5}));
+}
+
+TEST_P(OpRows, ReplaysSymbolicallyWithSameBits) {
+  if (!GetParam().symbolic) GTEST_SKIP() << "makes values of its own";
+  const Tensors in = draw_all(GetParam().operands, float32);
+  Tensors inputs;
+  for (const Tensor& x : in) inputs.push_back(Input({}, {.batch_shape = x.shape(), .dtype = x.dtype()}));
+  SymbolicModel model(inputs, GetParam().f(inputs));
+  expect_same_bits(model.call(in), run(in));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, OpRows, testing::ValuesIn(all_rows()),
+                         [](const auto& row) { return row.param.name; });
+
+}  // namespace
+}  // namespace reprise::op_rows

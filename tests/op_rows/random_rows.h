@@ -1,0 +1,73 @@
+#pragma once
+// Rows of core/ops/random.h. Operands give a shape and a dtype to ops that have no input.
+
+#include "../../core/dispatch.h"
+#include "../../core/ops/random.h"
+#include "../../core/philox.h"
+#include "elementwise_rows.h"
+#include "row.h"
+
+namespace reprise::op_rows {
+
+inline constexpr uint64_t kSeed = 5, kOffset = 3;
+
+/// Element i of a stream of floats.
+inline double uniform_at(size_t i) {
+  constexpr auto per_block = static_cast<size_t>(kPerBlock<float>);
+  return static_cast<double>(uniform<float>(random_block(kSeed, kOffset + i / per_block),
+                                            static_cast<int>(i % per_block)));
+}
+
+inline OpRow filling_row(std::string name, std::function<Tensor(const Tensor&)> f,
+                         std::function<double(size_t)> element) {
+  OpRow row;
+  row.name = std::move(name);
+  row.f = [f](const Tensors& in) { return Tensors{f(in[0])}; };
+  row.reference = [element](const Arrays& in) {
+    Array out(in[0].shape);
+    for (size_t i = 0; i < out.values.size(); ++i) out.values[i] = element(i);
+    return Arrays{out};
+  };
+  row.operands = {{{60}}};
+  row.sizes = elementwise_sizes(row.operands);
+  row.differentiable = false;
+  row.propagates_nan = false;
+  row.symbolic = false;
+  return row;
+}
+
+REPRISE_ROW(Full, with_integers(filling_row(
+                      "full",
+                      [](const Tensor& x) { return full(x.shape(), 3, {.dtype = x.dtype()}); },
+                      [](size_t) { return 3.0; })))
+REPRISE_ROW(Arange, with_integers(filling_row(
+                        "arange",
+                        [](const Tensor& x) {
+                          return arange(2, 2 + 3 * x.numel(), 3, {.dtype = x.dtype()});
+                        },
+                        [](size_t i) { return 2.0 + 3.0 * static_cast<double>(i); })))
+REPRISE_ROW(Random, filling_row(
+                        "random",
+                        [](const Tensor& x) {
+                          const Random op{x.shape(), float32, x.device(), false, 0, 1, kSeed, kOffset};
+                          return apply(op).to(x.dtype());
+                        },
+                        uniform_at))
+REPRISE_ROW(Dropout, [] {
+  OpRow row;
+  row.name = "dropout";
+  row.f = [](const Tensors& in) { return Tensors{apply(Dropout{0.4, kSeed, kOffset}, in[0])}; };
+  row.reference = [](const Arrays& in) {
+    Array out(in[0].shape);
+    for (size_t i = 0; i < out.values.size(); ++i) {
+      out.values[i] = uniform_at(i) >= 0.4 ? in[0].values[i] / 0.6 : 0;
+    }
+    return Arrays{out};
+  };
+  row.operands = {{{3, 4, 5}}};
+  row.sizes = elementwise_sizes(row.operands);
+  row.propagates_nan = false;
+  return row;
+}())
+
+}  // namespace reprise::op_rows
