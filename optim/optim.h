@@ -1,0 +1,6 @@
+#pragma once
+// All of reprise::optim.
+
+#include "adam.h"
+#include "schedule.h"
+#include "sgd.h"
