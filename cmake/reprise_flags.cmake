@@ -2,7 +2,7 @@
 
 # -ffp-contract=off: a fused multiply-add must be written, never chosen, or the same elements would get
 # other bits in another build. The two -fno flags change no value; they let sqrt and selects become
-# vector instructions.
+# vector instructions. -Wno-restrict: g++ 12 warns of its own std::string (GCC bug 105651).
 function(reprise_flags target)
   target_compile_features(${target} PRIVATE cxx_std_20)
   set_target_properties(${target} PROPERTIES
@@ -10,6 +10,7 @@ function(reprise_flags target)
     POSITION_INDEPENDENT_CODE ON)
   target_compile_options(${target} PRIVATE
     -Wall -Wextra -Wpedantic $<$<BOOL:${REPRISE_WERROR}>:-Werror>
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
     -ffp-contract=off -fno-math-errno -fno-trapping-math
     $<$<CONFIG:Release>:-ffunction-sections -fdata-sections>)
   target_link_options(${target} PRIVATE $<$<CONFIG:Release>:-Wl,--gc-sections>)
