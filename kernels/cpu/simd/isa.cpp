@@ -1,6 +1,7 @@
 #include "isa.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <string_view>
 
@@ -21,9 +22,13 @@ static Isa capped_isa() {
   return std::min(most, machine_isa());
 }
 
-Isa isa() {
-  static const Isa level = capped_isa();
+static std::atomic<Isa>& level() {
+  static std::atomic<Isa> level = capped_isa();
   return level;
 }
+
+Isa isa() { return level().load(std::memory_order_relaxed); }
+
+void set_isa(Isa most) { level() = std::min(most, machine_isa()); }
 
 }  // namespace reprise::cpu

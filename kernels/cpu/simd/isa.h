@@ -12,6 +12,9 @@ enum class Isa { sse2, avx2, avx512 };
 /// REPRISE_MAX_CPU_ISA=sse2|avx2|avx512. Decided at the first call.
 Isa isa();
 
+/// Uses at most this set from now on; tests compare the sets with it.
+void set_isa(Isa most);
+
 /// What the machine has, whatever the environment says.
 Isa machine_isa();
 
