@@ -8,16 +8,9 @@
 #include <cstdint>
 #include <mutex>
 
-namespace reprise {
+#include "spin_lock.h"
 
-/// Tells the core that this is a spinning loop.
-inline void pause_core() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  __asm__ __volatile__("isb");
-#endif
-}
+namespace reprise {
 
 /// Waits for a condition on sequentially consistent atomics; others make it true, then they ring.
 class Doorbell {
