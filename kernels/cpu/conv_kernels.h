@@ -1,0 +1,51 @@
+#pragma once
+// 2-D convolutions of float and double on the CPU, on raw pointers: contiguous x [batch,
+// in_channels, height, width], weight [out_channels, in_channels / groups, kernel_h, kernel_w],
+// bias [out_channels], y [batch, out_channels, out_h(), out_w()]. The same problem gives the same
+// bits for any number of threads.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "simd/isa.h"
+
+namespace reprise::cpu {
+
+struct ConvShape {
+  int64_t batch, in_channels, height, width;
+  int64_t out_channels, kernel_h, kernel_w;
+  int64_t stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0, dilation_h = 1, dilation_w = 1;
+  int64_t groups = 1;
+
+  int64_t out_h() const {
+    return (height + 2 * pad_h - dilation_h * (kernel_h - 1) - 1) / stride_h + 1;
+  }
+  int64_t out_w() const {
+    return (width + 2 * pad_w - dilation_w * (kernel_w - 1) - 1) / stride_w + 1;
+  }
+};
+
+// Each function is preceded by the bytes of 64-byte aligned workspace that it needs.
+
+/// y = conv(x, weight) + bias; the bias may be null. An empty sum is zero.
+template <class T>
+size_t conv2d_workspace(const ConvShape& shape);
+template <class T>
+void conv2d(const ConvShape& shape, const T* x, const T* weight, const T* bias, T* y,
+            void* workspace, Isa level = isa());
+
+/// gx = the gradient of sum(gy * conv(x, weight)) with respect to x.
+template <class T>
+size_t conv2d_grad_input_workspace(const ConvShape& shape);
+template <class T>
+void conv2d_grad_input(const ConvShape& shape, const T* gy, const T* weight, T* gx, void* workspace,
+                       Isa level = isa());
+
+/// gw = the gradient of sum(gy * conv(x, weight)) with respect to weight.
+template <class T>
+size_t conv2d_grad_weight_workspace(const ConvShape& shape);
+template <class T>
+void conv2d_grad_weight(const ConvShape& shape, const T* x, const T* gy, T* gw, void* workspace,
+                        Isa level = isa());
+
+}  // namespace reprise::cpu

@@ -1,0 +1,43 @@
+#pragma once
+// The two implementations behind conv_kernels.h: direct_* for the shapes that direct_*_serves
+// names, general_* for all. Neither sees an empty output. What serves a shape does not depend on
+// the machine.
+
+#include "conv_kernels.h"
+
+namespace reprise::cpu {
+
+bool direct_serves(const ConvShape& s);
+template <class T>
+size_t direct_workspace(const ConvShape& s);
+template <class T>
+void direct(const ConvShape& s, const T* x, const T* weight, const T* bias, T* y, void* workspace,
+            Isa level);
+bool direct_grad_input_serves(const ConvShape& s);
+template <class T>
+size_t direct_grad_input_workspace(const ConvShape& s);
+template <class T>
+void direct_grad_input(const ConvShape& s, const T* gy, const T* weight, T* gx, void* workspace,
+                       Isa level);
+bool direct_grad_weight_serves(const ConvShape& s);
+template <class T>
+size_t direct_grad_weight_workspace(const ConvShape& s);
+template <class T>
+void direct_grad_weight(const ConvShape& s, const T* x, const T* gy, T* gw, void* workspace,
+                        Isa level);
+
+template <class T>
+size_t general_workspace(const ConvShape& s);
+template <class T>
+void general(const ConvShape& s, const T* x, const T* weight, const T* bias, T* y, void* workspace,
+             Isa level);
+template <class T>
+void general_grad_input(const ConvShape& s, const T* gy, const T* weight, T* gx, void* workspace,
+                        Isa level);
+template <class T>
+size_t general_grad_weight_workspace(const ConvShape& s);
+template <class T>
+void general_grad_weight(const ConvShape& s, const T* x, const T* gy, T* gw, void* workspace,
+                         Isa level);
+
+}  // namespace reprise::cpu
