@@ -37,7 +37,7 @@ class REPRISE_API SymbolicModel : public nn::Layer<SymbolicModel> {
   template <std::same_as<Tensor>... In>
     requires(sizeof...(In) > 0)
   Tensors outputs(const In&... in) const {
-    return Layer::operator()(in...);
+    return SymbolicModel(*this).Layer::operator()(in...);  // the const one would call us again
   }
   /// What replay runs.
   Tensors forward(const Tensors& in) const;
