@@ -1,0 +1,71 @@
+// Gradients of pooling. Each image is scattered by one task in the order of its results, so that
+// windows may overlap and sums still have one order.
+
+#include "pool_window.h"
+
+namespace reprise {
+namespace cpu {
+namespace {
+
+template <class T>
+void scatter_average(const PoolWindow& window, const T* gy, T* gx) {
+  const int64_t width = window.columns.in;
+  std::fill_n(gx, window.rows.in * width, T(0));
+  each_window(window, [&](int64_t result, const PoolSpan& rows, const PoolSpan& columns) {
+    const T share = gy[result] / static_cast<T>(divisor_of(window, result));
+    for (int64_t h = rows.begin; h < rows.end; ++h) {
+      for (int64_t w = columns.begin; w < columns.end; ++w) gx[h * width + w] += share;
+    }
+  });
+}
+
+}  // namespace
+}  // namespace cpu
+
+void MaxPool2dGrad::cpu(const Launch& l) const {
+  const Meta &gy = *l.in[0].meta, &gx = *l.out[0].meta;
+  const int64_t results = gy.shape[2] * gy.shape[3], places = size.h * size.w;
+  const auto* index = l.in[1].as<int64_t>();
+  visit_floating(name, gy.dtype, [&]<class T>() {
+    cpu::parallel_for_images(gx.shape, [&](int64_t begin, int64_t end) {
+      for (int64_t image = begin; image < end; ++image) {
+        T* to = l.out[0].as<T>() + image * places;
+        std::fill_n(to, places, T(0));
+        for (int64_t i = image * results; i < (image + 1) * results; ++i) {
+          to[index[i]] += l.in[0].as<T>()[i];
+        }
+      }
+    });
+  });
+}
+
+void MaxPool2dGather::cpu(const Launch& l) const {
+  const Meta &x = *l.in[0].meta, &y = *l.out[0].meta;
+  const int64_t results = y.shape[2] * y.shape[3], places = x.shape[2] * x.shape[3];
+  const auto* index = l.in[1].as<int64_t>();
+  visit_floating(name, x.dtype, [&]<class T>() {
+    cpu::parallel_for_images(y.shape, [&](int64_t begin, int64_t end) {
+      for (int64_t image = begin; image < end; ++image) {
+        const T* from = l.in[0].as<T>() + image * places;
+        for (int64_t i = image * results; i < (image + 1) * results; ++i) {
+          l.out[0].as<T>()[i] = from[index[i]];
+        }
+      }
+    });
+  });
+}
+
+void AvgPool2dGrad::cpu(const Launch& l) const {
+  const Meta &gy = *l.in[0].meta, &gx = *l.out[0].meta;
+  const cpu::PoolWindow window = cpu::window_of(*this, gx.shape, gy.shape);
+  const int64_t results = gy.shape[2] * gy.shape[3], places = size.h * size.w;
+  visit_floating(name, gy.dtype, [&]<class T>() {
+    cpu::parallel_for_images(gx.shape, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        cpu::scatter_average(window, l.in[0].as<T>() + i * results, l.out[0].as<T>() + i * places);
+      }
+    });
+  });
+}
+
+}  // namespace reprise

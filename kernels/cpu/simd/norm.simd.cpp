@@ -1,0 +1,118 @@
+// Batch normalisation of matrices. A channel is either a whole matrix, whose sums fold the lanes of
+// each row, or one column of it, whose sums stay in a lane of their own. Statistics are kept in
+// double.
+
+#include "norm.h"
+
+#include "sum.h"
+#include "vec.h"
+
+namespace reprise::cpu::REPRISE_ISA {
+
+using Doubles = Vec<double>;
+
+template <class T>
+void squares_channel(Rows shape, const T* x, const double* mean, double* sum) {
+  const Doubles m = broadcast(*mean);
+  const auto square = [m](const Doubles& v) { return (v - m) * (v - m); };
+  for (int64_t i = 0; i < shape.rows; ++i) {
+    *sum += sum_terms<double>(shape.columns, square, x + i * shape.step);
+  }
+}
+
+template <class T>
+void products_channel(Rows shape, const T* gy, const T* x, const double* mean, double* sum,
+                      double* product) {
+  const Doubles m = broadcast(*mean);
+  const auto same = [](const Doubles& g) { return g; };
+  const auto times = [m](const Doubles& g, const Doubles& v) { return g * (v - m); };
+  for (int64_t i = 0; i < shape.rows; ++i) {
+    const int64_t at = i * shape.step;
+    *sum += sum_terms<double>(shape.columns, same, gy + at);
+    *product += sum_terms<double>(shape.columns, times, gy + at, x + at);
+  }
+}
+
+/// At least one double of each of kLanes columns, of which only n exist.
+template <class T>
+REPRISE_INLINE Doubles load_columns(const T* x, int64_t n) {
+  if (n >= kWidth<double>) return load_as<double>(x);
+  return load_as<double>(Block<T>(x, n, 1).x);
+}
+
+template <class T>
+void squares_channels(Rows shape, const T* x, const double* mean, double* sum) {
+  for (int64_t j = 0; j < shape.columns; j += kWidth<double>) {
+    const int64_t n = shape.columns - j;
+    const Doubles m = load_n(mean + j, n);
+    Doubles acc = load_n(sum + j, n);
+    for (int64_t i = 0; i < shape.rows; ++i) {
+      const Doubles d = load_columns(x + i * shape.step + j, n) - m;
+      acc += d * d;
+    }
+    store_n(sum + j, acc, n);
+  }
+}
+
+template <class T>
+void products_channels(Rows shape, const T* gy, const T* x, const double* mean, double* sum,
+                       double* product) {
+  for (int64_t j = 0; j < shape.columns; j += kWidth<double>) {
+    const int64_t n = shape.columns - j;
+    const Doubles m = load_n(mean + j, n);
+    Doubles sums = load_n(sum + j, n), products = load_n(product + j, n);
+    for (int64_t i = 0; i < shape.rows; ++i) {
+      const int64_t at = i * shape.step + j;
+      const Doubles g = load_columns(gy + at, n);
+      sums += g;
+      products += g * (load_columns(x + at, n) - m);
+    }
+    store_n(sum + j, sums, n);
+    store_n(product + j, products, n);
+  }
+}
+
+/// The parameters of channels in the columns from j on: n of them, or one for all.
+template <bool PerColumn, class T>
+REPRISE_INLINE Vec<T> parameter(const T* p, int64_t j, int64_t n) {
+  return PerColumn ? load_n(p + j, n) : broadcast(*p);
+}
+
+template <bool PerColumn, class T>
+void affine(Rows shape, const T* x, T* y, Affine<T> map) {
+  for (int64_t i = 0; i < shape.rows; ++i, x += shape.step, y += shape.step) {
+    for (int64_t j = 0; j < shape.columns; j += kWidth<T>) {
+      const int64_t n = shape.columns - j;
+      const Vec<T> centred = load_n(x + j, n) - parameter<PerColumn>(map.mean, j, n);
+      store_n(y + j,
+              fma(centred, parameter<PerColumn>(map.scale, j, n),
+                  parameter<PerColumn>(map.shift, j, n)),
+              n);
+    }
+  }
+}
+
+template <bool PerColumn, class T>
+void affine_grad(Rows shape, const T* gy, const T* x, T* gx, AffineGrad<T> map) {
+  for (int64_t i = 0; i < shape.rows; ++i) {
+    const int64_t row = i * shape.step;
+    for (int64_t j = 0; j < shape.columns; j += kWidth<T>) {
+      const int64_t at = row + j, n = shape.columns - j;
+      const Vec<T> g = load_n(gy + at, n) - parameter<PerColumn>(map.offset, j, n);
+      const Vec<T> centred = load_n(x + at, n) - parameter<PerColumn>(map.mean, j, n);
+      const Vec<T> slope = parameter<PerColumn>(map.slope, j, n);
+      store_n(gx + at, fma(-centred, slope, g) * parameter<PerColumn>(map.scale, j, n), n);
+    }
+  }
+}
+
+template <class T>
+constexpr NormKernels<T> kernels() {
+  return {squares_channel<T>, squares_channels<T>, products_channel<T>,   products_channels<T>,
+          affine<false, T>,   affine<true, T>,     affine_grad<false, T>, affine_grad<true, T>};
+}
+
+extern const NormTable norm_table;
+const NormTable norm_table{kernels<float>(), kernels<double>()};
+
+}  // namespace reprise::cpu::REPRISE_ISA

@@ -1,0 +1,32 @@
+#pragma once
+// What softmax compiled for each instruction set offers to ../softmax.cpp. y may be x.
+
+#include <cstddef>
+#include <cstdint>
+
+namespace reprise::cpu {
+
+template <class T>
+struct SoftmaxKernels {
+  /// Softmax of each of `rows` contiguous rows of n elements.
+  using Rows = void (*)(T* y, const T* x, int64_t rows, int64_t n);
+  /// Softmax of each of `columns` columns of n elements that lie `row` apart.
+  using Columns = void (*)(T* y, const T* x, int64_t n, int64_t row, int64_t columns);
+
+  Rows softmax_rows, log_softmax_rows;
+  Columns softmax_columns, log_softmax_columns;
+};
+
+struct SoftmaxTable : SoftmaxKernels<float>, SoftmaxKernels<double> {};
+
+namespace sse2 {
+extern const SoftmaxTable softmax_table;
+}
+namespace avx2 {
+extern const SoftmaxTable softmax_table;
+}
+namespace avx512 {
+extern const SoftmaxTable softmax_table;
+}
+
+}  // namespace reprise::cpu

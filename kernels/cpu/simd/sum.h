@@ -1,0 +1,73 @@
+#pragma once
+// Sums with one order for every instruction set: element i goes to lane i % kSumLanes, and lanes
+// are folded by halves. Floats are summed in double, where they cost two more instructions and
+// nothing is lost.
+
+#include "reduce.h"
+#include "vec.h"
+
+namespace reprise::cpu::REPRISE_ISA {
+
+inline constexpr int64_t kSumLanes = 32;
+
+template <class S>
+struct Lanes {
+  static constexpr int kVectors = static_cast<int>(kSumLanes) / kWidth<S>;
+  Vec<S> v[kVectors] = {};
+
+  /// The sum of all lanes.
+  REPRISE_INLINE S total() const {
+    Vec<S> part[kVectors];
+    for (int j = 0; j < kVectors; ++j) part[j] = v[j];
+#pragma GCC unroll 4
+    for (int half = kVectors / 2; half > 0; half /= 2) {
+#pragma GCC unroll 8
+      for (int j = 0; j < half; ++j) part[j] += part[j + half];
+    }
+    return sum(part[0]);
+  }
+};
+
+/// At most kSumLanes elements, zeros behind them.
+template <class T>
+struct Block {
+  T x[kSumLanes] = {};
+
+  REPRISE_INLINE Block(const T* from, int64_t n, int64_t step) {
+    for (int64_t i = 0; i < n; ++i) x[i] = from[i * step];
+  }
+};
+
+/// kWidth<S> elements of x as S.
+template <class S, class T>
+REPRISE_INLINE Vec<S> load_as(const T* x) {
+  if constexpr (kSame<S, T>) {
+    return load(x);
+  } else {
+    return convert<S>(load<T, kWidth<S>>(x));
+  }
+}
+
+/// The sum of term(x[i]...) over i < n, the elements given as vectors of S.
+template <class S, class Term, class... T>
+REPRISE_INLINE S sum_terms(int64_t n, Term term, const T*... x) {
+  constexpr int kVectors = Lanes<S>::kVectors, kStep = kWidth<S>;
+  Lanes<S> acc;
+  int64_t i = 0;
+  for (; i + kSumLanes <= n; i += kSumLanes) {
+#pragma GCC unroll 16
+    for (int j = 0; j < kVectors; ++j) acc.v[j] += term(load_as<S>(x + i + j * kStep)...);
+  }
+  if (i == n) return acc.total();
+  const auto add_last = [&](const Block<T>&... last) {
+#pragma GCC unroll 16
+    for (int j = 0; j < kVectors; ++j) {
+      const Vec<S> value = term(load_as<S>(last.x + j * kStep)...);
+      acc.v[j] += select<Vec<S>>(iota<int64_t>() < n - i - j * kStep, value, Vec<S>{});
+    }
+  };
+  add_last(Block<T>(x + i, n - i, 1)...);
+  return acc.total();
+}
+
+}  // namespace reprise::cpu::REPRISE_ISA

@@ -1,0 +1,85 @@
+// Softmax and LogSoftmax. What is not dense is first copied into the output, which the kernels then
+// transform in place. Seen along the dimension, a dense tensor is [outer, n, inner]: rows when
+// inner is 1, else a matrix of columns for each of outer, cut into tiles that fit the cache.
+
+#include "../../core/ops/softmax.h"
+
+#include <algorithm>
+
+#include "../../core/parallel.h"
+#include "cursor.h"
+#include "simd/isa.h"
+#include "simd/softmax.h"
+
+namespace reprise {
+namespace cpu {
+namespace {
+
+constexpr int64_t kTaskSize = 1 << 13;  // elements worth a task
+constexpr int64_t kTileColumns = 64;
+
+/// Elements of `from`, of any strides, in row-major order.
+template <class T>
+void copy_dense(const View& from, T* to) {
+  const Meta& meta = *from.meta;
+  const Walk<1> walk{meta.shape, {meta.strides}};
+  parallel_for(meta.numel(), kTaskSize, [&](int64_t begin, int64_t end) {
+    Cursor<1> at(walk, begin);
+    for (int64_t i = begin; i < end; ++i, at.next()) to[i] = from.as<T>()[at[0]];
+  });
+}
+
+struct Extents {
+  int64_t outer = 1, n = 1, inner = 1;
+
+  Extents(const Shape& shape, int dim) {
+    for (int d = 0; d < shape.dim(); ++d) {
+      (d < dim ? outer : d == dim ? n : inner) *= shape[static_cast<size_t>(d)];
+    }
+  }
+};
+
+template <class T>
+void run(const Extents& e, T* y, const T* x, typename SoftmaxKernels<T>::Rows rows,
+         typename SoftmaxKernels<T>::Columns columns) {
+  if (e.inner == 1) {
+    return parallel_for(e.outer, kTaskSize / e.n, [&](int64_t begin, int64_t end) {
+      rows(y + begin * e.n, x + begin * e.n, end - begin, e.n);
+    });
+  }
+  const int64_t tiles = (e.inner + kTileColumns - 1) / kTileColumns;
+  const int64_t grain = kTaskSize / (e.n * std::min(e.inner, kTileColumns));
+  parallel_for(e.outer * tiles, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t first = i % tiles * kTileColumns;
+      const int64_t at = i / tiles * e.n * e.inner + first;
+      columns(y + at, x + at, e.n, e.inner, std::min(e.inner - first, kTileColumns));
+    }
+  });
+}
+
+template <class T>
+void softmax(const Launch& l, int dim, bool log) {
+  const View& in = l.in[0];
+  T* y = l.out[0].as<T>();
+  const bool dense = in.meta->is_contiguous();
+  if (!dense) copy_dense(in, y);
+  const SoftmaxKernels<T>& kernel =
+      pick(isa(), sse2::softmax_table, avx2::softmax_table, avx512::softmax_table);
+  run(Extents(in.meta->shape, dim), y, dense ? in.as<T>() : y,
+      log ? kernel.log_softmax_rows : kernel.softmax_rows,
+      log ? kernel.log_softmax_columns : kernel.softmax_columns);
+}
+
+void softmax(const Launch& l, std::string_view name, int dim, bool log) {
+  if (l.in[0].meta->numel() == 0) return;
+  visit_floating(name, l.in[0].meta->dtype, [&]<class T>() { softmax<T>(l, dim, log); });
+}
+
+}  // namespace
+}  // namespace cpu
+
+void Softmax::cpu(const Launch& l) const { cpu::softmax(l, name, dim, false); }
+void LogSoftmax::cpu(const Launch& l) const { cpu::softmax(l, name, dim, true); }
+
+}  // namespace reprise
