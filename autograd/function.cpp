@@ -35,8 +35,8 @@ Tensors Context::saved_tensors() const {
   return out;
 }
 
-void FunctionNode::release() {
-  Node::release();
+void FunctionNode::free_saved() {
+  Node::free_saved();
   context.saved_.clear();
 }
 

@@ -53,7 +53,7 @@ class REPRISE_API Context {
 struct REPRISE_API FunctionNode : Node {
   FunctionNode() : Node(nullptr) { context.node_ = this; }
 
-  void release() override;
+  void free_saved() override;
   Tensors vjp(const Vjp& v) final;
   virtual Tensors backward(const Tensors& gy) = 0;
   /// Ties `out` to `in` and keeps what was saved, when gradients are recorded.

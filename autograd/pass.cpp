@@ -124,7 +124,7 @@ void Pass::run_node(Node& node, Tensors gy) {
   for (const Operand& o : node.in) needs.push_back(o.history && tasks_[o.record()].needed());
   Tensors gradients = any_defined(gy) ? differentiate(node, gy, needs) : Tensors(node.in.size());
   gy.clear();  // a gradient that nobody else holds may be added to in place
-  if (!retain_) node.release();
+  if (!retain_) node.free_saved();
   for (size_t i = 0; i < node.in.size(); ++i) {
     const Operand& source = node.in[i];
     if (needs[i]) deliver(*source.record(), source.output_index, std::move(gradients[i]));

@@ -48,7 +48,7 @@ Tensor Operand::unpack(const Ref<History>& source) const {
 
 Node::Node(OpRef call) : Record(false), op(std::move(call)), sequence(next_sequence++) {}
 
-void Node::release() {
+void Node::free_saved() {
   released = true;
   for (Operand& operand : in) operand.storage.reset();
   for (Operand& operand : out) operand.storage.reset();

@@ -70,7 +70,7 @@ struct Node : Record {
   virtual std::string_view name() const { return op->name(); }
   virtual Tensors vjp(const Vjp& v) { return op->vjp(v); }
   /// Gives the saved data back; the node cannot run again.
-  virtual void release();
+  virtual void free_saved();
 
   const OpRef op;  ///< null for a custom function
   const uint64_t sequence;
