@@ -1,0 +1,68 @@
+// Copies between any dtypes and strides. Of one dtype, blocks are moved as bytes; of two, a loop
+// converts and `map` does the strides.
+
+#include <cstring>
+
+#include "../../core/ops/elementwise.h"
+#include "assign.h"
+#include "block_copy.h"
+#include "convert.h"
+#include "map.h"
+
+namespace reprise {
+namespace cpu {
+namespace {
+
+// Source and target of a block stay in the cache; 64 rows make use of each page that is touched.
+constexpr BlockSize kBlockSize{.elements = 4096, .transposed_rows = 64};
+
+template <class To, class From>
+void convert_loop(const void*, int64_t n, void* const* operands) {
+  To* to = static_cast<To*>(operands[0]);
+  const From* from = static_cast<const From*>(operands[1]);
+  for (int64_t i = 0; i < n; ++i) to[i] = convert_value<To>(from[i]);
+}
+
+void convert(const View& to, const View& from) {
+  const Loop loop = visit_dtype(to.meta->dtype, [&]<class To>() {
+    return visit_dtype(from.meta->dtype,
+                       []<class From>() -> Loop { return convert_loop<To, From>; });
+  });
+  const View operands[] = {to, from};
+  map(loop, nullptr, operands, 0b10, 0b01);
+}
+
+void move_bytes(const View& to, const View& from) {
+  const View operands[] = {to, from};
+  const Nest nest(operands, kBlockSize);
+  const int64_t element = nest.element(0);
+  if (nest.dense()) {
+    parallel_for(nest.numel() * element, kParallelElements * 8, [&](int64_t begin, int64_t end) {
+      std::memcpy(to.as<std::byte>() + begin, from.as<std::byte>() + begin,
+                  static_cast<size_t>(end - begin));
+    });
+  } else {
+    nest.for_each_block([element](const Block& block) {
+      copy_block(block.rows, block.columns, element, block.parts[0], block.parts[1]);
+    });
+  }
+}
+
+}  // namespace
+
+void assign(const View& to, const View& from) {
+  if (to.meta->dtype == from.meta->dtype) return move_bytes(to, from);
+  convert(to, from);
+}
+
+void assign_value(const View& to, const void* value) {
+  Meta same = *to.meta;
+  same.strides = Strides::filled(same.dim(), 0);
+  assign(to, {const_cast<void*>(value), &same});
+}
+
+}  // namespace cpu
+
+void Copy::cpu(const Launch& l) const { cpu::assign(l.out[0], l.in[0]); }
+
+}  // namespace reprise
