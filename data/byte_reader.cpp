@@ -68,7 +68,8 @@ std::vector<uint8_t> ByteReader::read(uint64_t count) {
 std::vector<uint8_t> ByteReader::read_rest() { return read_at_most(UINT64_MAX - done_); }
 
 void ByteReader::expect_end() {
-  check(read_at_most(1).empty(), ErrorKind::Format, path_, ": has more than the ", done_ - 1,
+  const uint64_t promised = done_;
+  check(read_at_most(1).empty(), ErrorKind::Format, path_, ": has more than the ", promised,
         " bytes that its header promises");
 }
 

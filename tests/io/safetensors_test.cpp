@@ -169,7 +169,7 @@ TEST(Safetensors, FlippedBytesGiveTensorsOrAFormatError) {
   const std::string good = read_file(folder / "good");
   const int64_t in_use = memory_stats().in_use;
   std::mt19937 random(1);
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < 500; ++round) {
     std::string bad = good;
     for (int flips = 1 + round % 4; flips > 0; --flips) {
       bad[random() % bad.size()] = static_cast<char>(random());
