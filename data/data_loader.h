@@ -17,7 +17,7 @@ struct DataLoaderOptions {
   int64_t batch_size = 1;
   bool shuffle = false;
   uint64_t seed = 0;
-  bool drop_last = false;        ///< leave a last batch out that is smaller than the others
+  bool drop_last = false;  ///< leave a last batch out that is smaller than the others
   /// Of each channel: values become (x - mean) / std. Empty: as they are.
   std::vector<float> mean{}, std{};
 };
