@@ -44,18 +44,21 @@ int64_t position(const Meta& meta, int64_t i) {
   return at;
 }
 
-/// One row of a block of Dropout; `first` is the row-major index of its first element.
+/// One row of a block of Dropout; `first` is the row-major index of its first element. Which ones are
+/// dropped does not depend on the dtype: the stream is one of floats.
 template <class T>
 void drop_row(const Dropout& op, int64_t first, int64_t n, T* to, const T* from, int64_t step) {
-  const T keep_from = static_cast<T>(op.p), scale = static_cast<T>(1 / (1 - op.p));
+  const auto keep_from = static_cast<float>(op.p);
+  const T scale = static_cast<T>(1 / (1 - op.p));
+  constexpr int kLanes = kPerBlock<float>;
   RandomBlock block{};
   for (int64_t c = 0; c < n; ++c) {
     const int64_t i = first + c;
-    const int lane = static_cast<int>(i % kPerBlock<T>);
+    const int lane = static_cast<int>(i % kLanes);
     if (c == 0 || lane == 0) {
-      block = random_block(op.seed, op.offset + static_cast<uint64_t>(i / kPerBlock<T>));
+      block = random_block(op.seed, op.offset + static_cast<uint64_t>(i / kLanes));
     }
-    to[c] = uniform<T>(block, lane) >= keep_from ? from[c * step] * scale : T(0);
+    to[c] = uniform<float>(block, lane) >= keep_from ? from[c * step] * scale : T(0);
   }
 }
 

@@ -4,6 +4,7 @@
 // the build reads off the headers), so an op without a row does not compile.
 
 #include <functional>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,8 @@ struct OpRow {
   bool symbolic = true;       ///< f may be called on symbolic tensors
   double tolerance = 1e-5;    ///< relative, in float32; 1e-9 of it in float64
 };
+
+inline std::ostream& operator<<(std::ostream& out, const OpRow& row) { return out << row.name; }
 
 using OpRows = std::vector<OpRow>;
 

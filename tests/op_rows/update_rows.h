@@ -18,6 +18,11 @@ inline Tensors copies(const Tensors& in) {
   return out;
 }
 
+/// PyTorch leaves the parameter out when there is no decay: a NaN in it stays there.
+inline double decayed(double grad, double param, double weight_decay) {
+  return weight_decay == 0 ? grad : grad + weight_decay * param;
+}
+
 inline OpRow update_row(std::string name, std::vector<Operand> operands) {
   OpRow row;
   row.name = std::move(name);
@@ -38,7 +43,7 @@ inline OpRow sgd_row(std::string name, const SgdStep& op) {
   row.reference = [op](const Arrays& in) {
     Array p = in[0], v = in[2];
     for (size_t i = 0; i < p.values.size(); ++i) {
-      const double g = in[1].values[i] + op.weight_decay * p.values[i];
+      const double g = decayed(in[1].values[i], p.values[i], op.weight_decay);
       double& velocity = v.values[i];
       if (op.momentum > 0) {
         velocity = op.first ? g : op.momentum * velocity + (1 - op.dampening) * g;
@@ -71,7 +76,7 @@ inline OpRow adam_row(std::string name, const AdamStep& op) {
     Array p = in[0], m = in[2], v = in[3], top = in[4];
     const double c1 = 1 - std::pow(op.beta1, kStep), c2 = 1 - std::pow(op.beta2, kStep);
     for (size_t i = 0; i < p.values.size(); ++i) {
-      const double g = in[1].values[i] + op.weight_decay * p.values[i];
+      const double g = decayed(in[1].values[i], p.values[i], op.weight_decay);
       m.values[i] = op.beta1 * m.values[i] + (1 - op.beta1) * g;
       v.values[i] = op.beta2 * v.values[i] + (1 - op.beta2) * g * g;
       if (op.amsgrad) top.values[i] = nan_max(v.values[i], top.values[i]);

@@ -33,9 +33,14 @@ inline OpRow view_row(std::string_view name, std::function<Tensor(const Tensor&)
   return row;
 }
 
-REPRISE_ROW(ViewAs, view_row("view", [](const Tensor& x) { return reshape(x, {-1, 2, 12}); },
+inline OpRow not_carrying_nan(OpRow row) {
+  row.propagates_nan = false;
+  return row;
+}
+
+REPRISE_ROW(ViewAs, view_row("view", [](const Tensor& x) { return reshape(x, {-1, 2}); },
                              [](const Arrays& in) {
-                               Array out({in[0].shape.numel() / 24, 2, 12});
+                               Array out({in[0].shape.numel() / 2, 2});
                                out.values = in[0].values;
                                return Arrays{out};
                              }))
@@ -46,13 +51,13 @@ REPRISE_ROW(Permute, view_row("permute", [](const Tensor& x) { return permute(x,
                                   return Shape{i[1], i[2], i[0]};
                                 });
                               }))
-REPRISE_ROW(Slice, view_row("slice", [](const Tensor& x) { return slice(x, 2, 1, 6, 2); },
+REPRISE_ROW(Slice, not_carrying_nan(view_row("slice", [](const Tensor& x) { return slice(x, 2, 1, 6, 2); },
                             [](const Arrays& in) {
                               const Shape& s = in[0].shape;
                               return moved(in[0], {s[0], s[1], 3}, [](const Shape& i) {
                                 return Shape{i[0], i[1], 1 + 2 * i[2]};
                               });
-                            }))
+                            })))
 REPRISE_ROW(Expand, [] {
   OpRow row = view_row("expand", [](const Tensor& x) { return expand(x, {2, -1, 5, -1}); },
                        [](const Arrays& in) {
