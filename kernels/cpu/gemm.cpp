@@ -176,6 +176,28 @@ bool try_dots(const Gemm<T>& p, const GemmKernels<T>& kernel) {
   return true;
 }
 
+template <class T>
+bool try_tiny(const Gemm<T>& p, const GemmKernels<T>& kernel) {
+  if (p.m > kernel.tile_rows || p.n > kernel.width || p.k > kTinyDepth) return false;
+  kernel.tiny({.rows = p.m,
+               .columns = p.n,
+               .depth = p.k,
+               .a = p.a,
+               .a_packed = false,
+               .a_row = p.a_row,
+               .a_step = p.a_column,
+               .b = p.b,
+               .b_panel = p.b_column,
+               .b_step = p.b_row,
+               .b_tail = nullptr,
+               .c = p.c,
+               .c_row = p.c_row,
+               .accumulate = p.accumulate,
+               .row_bias = p.row_bias,
+               .column_bias = p.column_bias});
+  return true;
+}
+
 // Bytes of packed B of one pass.
 template <class T>
 int64_t packed_b_bytes(int64_t n, int64_t k) {
@@ -200,7 +222,7 @@ void gemm(const Gemm<T>& p, void* workspace, Isa level) {
   if (p.m <= 0 || p.n <= 0) return;
   const GemmKernels<T>& kernel = kernels<T>(level);
   if (p.n == 1 && p.m > 1 && p.c_row == 1) return gemm(transposed(p), workspace, level);
-  if (try_dots(p, kernel)) return;
+  if (try_tiny(p, kernel) || try_dots(p, kernel)) return;
   const bool small = fits_scratch(packed_b_bytes<T>(p.n, p.k), p.m * p.n * p.k);
   gemm_packed(p, kernel, small ? thread_scratch().data() + kABlockBytes : workspace);
 }

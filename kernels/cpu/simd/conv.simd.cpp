@@ -17,13 +17,17 @@ void pack_strip(T* to, int64_t pitch, const T* from, int64_t lane_stride, int64_
 
 // Stores may spill over the end of a row: the next row overwrites that, and the end of all is kept.
 template <class T>
-void pad_row(T* to, const T* end, const PadRows<T>& p, const T* from) {
-  for (int64_t j = 0; j < p.pad; j += kWidth<T>) store_within(to + j, Vec<T>{}, end);
-  for (int64_t j = 0; j < p.width; j += kWidth<T>) {
-    store_within(to + p.pad + j, load_n(from + j, p.width - j), end);
-  }
-  for (int64_t j = p.pad + p.width; j < p.phase_width; j += kWidth<T>) {
-    store_within(to + j, Vec<T>{}, end);
+REPRISE_INLINE void pad_row(T* to, const T* end, const PadRows<T>& p, const T* from) {
+  constexpr int64_t W = kWidth<T>;
+  for (int64_t j = 0; j < p.phase_width; j += W) {
+    const int64_t before = p.pad - j, until = before + p.width;
+    const int64_t first = before < 0   ? 0
+                          : before < W ? before
+                                       : W,
+                  last = until < 0   ? 0
+                         : until < W ? until
+                                     : W;
+    store_within(to + j, load_between(from - before, first, last), end);
   }
 }
 

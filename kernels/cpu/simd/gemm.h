@@ -37,6 +37,8 @@ struct DotBlock {
   const T *row_bias, *column_bias;
 };
 
+inline constexpr int64_t kTinyDepth = 16;
+
 template <class T>
 struct GemmKernels {
   int64_t tile_rows, tile_columns, width;
@@ -47,6 +49,9 @@ struct GemmKernels {
                  int64_t depth);
   void (*block)(const GemmBlock<T>&);
   void (*dots)(const DotBlock<T>&);
+  /// One tile at most: rows <= tile_rows, columns <= width, depth <= kTinyDepth, nothing packed.
+  /// B's element (k, j) lies at b[k * b_step + j * b_panel].
+  void (*tiny)(const GemmBlock<T>&);
 };
 
 struct GemmTable {

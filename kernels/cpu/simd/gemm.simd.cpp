@@ -92,6 +92,25 @@ void block(const GemmBlock<T>& g) {
   }
 }
 
+template <class T>
+void tiny(const GemmBlock<T>& g) {
+  alignas(64) T b[kTinyDepth * kWidth<T>];
+  pack<T>(b, kWidth<T>, {g.b, g.b_panel, g.b_step, g.columns, g.depth});
+  run_tile<T, TileForm::strided>(g.rows, {.depth = g.depth,
+                                          .a = g.a,
+                                          .a_row = g.a_row,
+                                          .a_step = g.a_step,
+                                          .b = b,
+                                          .b_step = kWidth<T>,
+                                          .offset = nullptr,
+                                          .c = g.c,
+                                          .c_row = g.c_row,
+                                          .columns = g.columns,
+                                          .accumulate = g.accumulate,
+                                          .row_bias = g.row_bias,
+                                          .column_bias = g.column_bias});
+}
+
 // MI x NJ dot products at once; the partial sums of each stay in the lanes of one vector.
 template <class T, int MI, int NJ>
 void dot_tile(const DotBlock<T>& d, int64_t j0) {
@@ -140,7 +159,7 @@ void dots(const DotBlock<T>& d) {
 
 template <class T>
 constexpr GemmKernels<T> kernels() {
-  return {kTileRows, kTileColumns<T>, kWidth<T>, pack_a<T>, pack_b<T>, block<T>, dots<T>};
+  return {kTileRows, kTileColumns<T>, kWidth<T>, pack_a<T>, pack_b<T>, block<T>, dots<T>, tiny<T>};
 }
 
 extern const GemmTable gemm_table;

@@ -155,6 +155,24 @@ REPRISE_INLINE Vec<T> load_n(const T* p, int64_t n) {
   return v;
 }
 
+/// The lanes from `begin` to below `end` from p[lane], the others 0. Nothing else is read, also not
+/// in front.
+template <class T>
+REPRISE_INLINE Vec<T> load_between(const T* p, int64_t begin, int64_t end) {
+#if defined(__AVX512F__)
+  const auto lanes = (1u << end) - (1u << begin);
+  if constexpr (sizeof(T) == 4) {
+    return (Vec<T>)_mm512_maskz_loadu_epi32(static_cast<__mmask16>(lanes), p);
+  }
+  if constexpr (sizeof(T) == 8) {
+    return (Vec<T>)_mm512_maskz_loadu_epi64(static_cast<__mmask8>(lanes), p);
+  }
+#endif
+  T values[kWidth<T>] = {};
+  for (int64_t i = begin; i < end; ++i) values[i] = p[i];
+  return load(values);
+}
+
 /// Stores the first n lanes and touches nothing behind them.
 template <class T, class V>
 REPRISE_INLINE void store_n(T* p, const V& v, int64_t n) {
