@@ -8,7 +8,6 @@
 
 #include "../../core/parallel.h"
 #include "conv_paths.h"
-#include "simd/conv.h"
 #include "workspace.h"
 
 namespace reprise::cpu {
@@ -20,18 +19,6 @@ constexpr int64_t kImageBytes = 512 << 10;  // of padded images made at a time
 constexpr int64_t kWorkPerTask = 1 << 20;   // multiply-adds
 constexpr int64_t kMostTaps = 4096;         // so must a turned panel of kernels
 constexpr int64_t kMostColumns = 4096;      // a row of output pixels must fit thread_scratch
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-template <class T>
-const ConvKernels<T>& kernels(Isa level) {
-  const ConvTable& table = pick(level, sse2::conv_table, avx2::conv_table, avx512::conv_table);
-  if constexpr (sizeof(T) == 4) {
-    return table.f32;
-  } else {
-    return table.f64;
-  }
-}
 
 // A walk over images [count, in, height, width] that gives [count, out, out_h, out_w]. A pixel (i,
 // j) reads the padded image from (i * stride_h, j * stride_w).
@@ -200,7 +187,7 @@ template <class T>
 void direct(const ConvShape& s, const T* x, const T* weight, const T* bias, T* y, void* workspace,
             Isa level) {
   const Walk w = forward_walk(s);
-  const ConvKernels<T>& kernel = kernels<T>(level);
+  const ConvKernels<T>& kernel = simd_kernels<T>(level);
   Workspace space(workspace);
   const Buffers<T> buffers(w, space);
   fill_offsets(w, false, buffers.offset);
@@ -221,7 +208,7 @@ template <class T>
 void direct_grad_input(const ConvShape& s, const T* gy, const T* weight, T* gx, void* workspace,
                        Isa level) {
   const Walk w = backward_walk(s);
-  const ConvKernels<T>& kernel = kernels<T>(level);
+  const ConvKernels<T>& kernel = simd_kernels<T>(level);
   Workspace space(workspace);
   const Buffers<T> buffers(w, space);
   fill_offsets(w, true, buffers.offset);

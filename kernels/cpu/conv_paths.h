@@ -4,8 +4,22 @@
 // the machine.
 
 #include "conv_kernels.h"
+#include "simd/conv.h"
 
 namespace reprise::cpu {
+
+/// The kernels of one instruction set.
+template <class T>
+const ConvKernels<T>& simd_kernels(Isa level) {
+  const ConvTable& table = pick(level, sse2::conv_table, avx2::conv_table, avx512::conv_table);
+  if constexpr (sizeof(T) == 4) {
+    return table.f32;
+  } else {
+    return table.f64;
+  }
+}
+
+inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 bool direct_serves(const ConvShape& s);
 template <class T>

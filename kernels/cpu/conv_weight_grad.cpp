@@ -8,7 +8,6 @@
 
 #include "../../core/parallel.h"
 #include "conv_paths.h"
-#include "simd/conv.h"
 #include "workspace.h"
 
 namespace reprise::cpu {
@@ -17,18 +16,6 @@ namespace {
 
 constexpr int64_t kLanesBytes = 64;  // channels of a pixel fill whole vectors of the widest set
 constexpr int64_t kImageBytes = 256 << 10;  // of images and gradients turned at a time
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-template <class T>
-const ConvKernels<T>& kernels(Isa level) {
-  const ConvTable& table = pick(level, sse2::conv_table, avx2::conv_table, avx512::conv_table);
-  if constexpr (sizeof(T) == 4) {
-    return table.f32;
-  } else {
-    return table.f64;
-  }
-}
 
 template <class T>
 struct WeightGrad {
@@ -146,7 +133,7 @@ size_t direct_grad_weight_workspace(const ConvShape& s) {
 template <class T>
 void direct_grad_weight(const ConvShape& s, const T* x, const T* gy, T* gw, void* workspace,
                         Isa level) {
-  const ConvKernels<T>& kernel = kernels<T>(level);
+  const ConvKernels<T>& kernel = simd_kernels<T>(level);
   Workspace space(workspace);
   const WeightGrad<T> grad(s, space);
   grad.fill_tables();
