@@ -3,7 +3,7 @@
 
 #include "autograd/function.h"
 #include "autograd/gradcheck.h"
-#include "autograd/gradient.h"
+#include "autograd/engine.h"
 #include "autograd/tape.h"
 #include "core/allocator.h"
 #include "core/ops.h"
