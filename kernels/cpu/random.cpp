@@ -44,8 +44,8 @@ int64_t position(const Meta& meta, int64_t i) {
   return at;
 }
 
-/// One row of a block of Dropout; `first` is the row-major index of its first element. Which ones are
-/// dropped does not depend on the dtype: the stream is one of floats.
+/// One row of a block of Dropout; `first` is the row-major index of its first element. Which ones
+/// are dropped does not depend on the dtype: the stream is one of floats.
 template <class T>
 void drop_row(const Dropout& op, int64_t first, int64_t n, T* to, const T* from, int64_t step) {
   const auto keep_from = static_cast<float>(op.p);

@@ -1,7 +1,8 @@
 #pragma once
 // x to the power y: exp(y log |x|), with log |x| and the product as sums of two doubles, since an
 // absolute error of the exponent is a relative one of the result. Signs and special values follow
-// IEEE 754 and C. float is computed in double.
+// IEEE 754 and C. float is computed in double. Worst errors found by tests/kernels/math_test.cpp,
+// in units of the last place: float 0.5; double 1 near 1, growing with |y log x| to 25 at 700.
 
 #include "math.h"
 
