@@ -18,7 +18,7 @@ namespace cpu {
 namespace {
 
 constexpr int64_t kTaskSize = 1 << 14;  // elements worth a task
-constexpr int64_t kTileChannels = 32;   // when channels are columns
+constexpr int64_t kTileChannels = 128;  // when channels are columns
 
 template <class T>
 struct Tiles {

@@ -15,8 +15,8 @@ namespace reprise {
 namespace cpu {
 namespace {
 
-constexpr int64_t kTaskSize = 1 << 13;  // elements worth a task
-constexpr int64_t kTileColumns = 64;
+constexpr int64_t kTaskSize = 1 << 13;      // elements worth a task
+constexpr int64_t kTileElements = 1 << 16;  // of columns, to stay in L2
 
 /// Elements of `from`, of any strides, in row-major order.
 template <class T>
@@ -47,13 +47,14 @@ void run(const Extents& e, T* y, const T* x, typename SoftmaxKernels<T>::Rows ro
       rows(y + begin * e.n, x + begin * e.n, end - begin, e.n);
     });
   }
-  const int64_t tiles = (e.inner + kTileColumns - 1) / kTileColumns;
-  const int64_t grain = kTaskSize / (e.n * std::min(e.inner, kTileColumns));
+  const int64_t tile = std::clamp<int64_t>(kTileElements / e.n / 64 * 64, 64, kSoftmaxColumns);
+  const int64_t tiles = (e.inner + tile - 1) / tile;
+  const int64_t grain = kTaskSize / (e.n * std::min(e.inner, tile));
   parallel_for(e.outer * tiles, grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t first = i % tiles * kTileColumns;
+      const int64_t first = i % tiles * tile;
       const int64_t at = i / tiles * e.n * e.inner + first;
-      columns(y + at, x + at, e.n, e.inner, std::min(e.inner - first, kTileColumns));
+      columns(y + at, x + at, e.n, e.inner, std::min(e.inner - first, tile));
     }
   });
 }

@@ -33,13 +33,6 @@ void products_channel(Rows shape, const T* gy, const T* x, const double* mean, d
   }
 }
 
-/// At least one double of each of kLanes columns, of which only n exist.
-template <class T>
-REPRISE_INLINE Doubles load_columns(const T* x, int64_t n) {
-  if (n >= kWidth<double>) return load_as<double>(x);
-  return load_as<double>(Block<T>(x, n, 1).x);
-}
-
 template <class T>
 void squares_channels(Rows shape, const T* x, const double* mean, double* sum) {
   for (int64_t j = 0; j < shape.columns; j += kWidth<double>) {
@@ -47,7 +40,7 @@ void squares_channels(Rows shape, const T* x, const double* mean, double* sum) {
     const Doubles m = load_n(mean + j, n);
     Doubles acc = load_n(sum + j, n);
     for (int64_t i = 0; i < shape.rows; ++i) {
-      const Doubles d = load_columns(x + i * shape.step + j, n) - m;
+      const Doubles d = load_as<double>(x + i * shape.step + j, n) - m;
       acc += d * d;
     }
     store_n(sum + j, acc, n);
@@ -63,9 +56,9 @@ void products_channels(Rows shape, const T* gy, const T* x, const double* mean, 
     Doubles sums = load_n(sum + j, n), products = load_n(product + j, n);
     for (int64_t i = 0; i < shape.rows; ++i) {
       const int64_t at = i * shape.step + j;
-      const Doubles g = load_columns(gy + at, n);
+      const Doubles g = load_as<double>(gy + at, n);
       sums += g;
-      products += g * (load_columns(x + at, n) - m);
+      products += g * (load_as<double>(x + at, n) - m);
     }
     store_n(sum + j, sums, n);
     store_n(product + j, products, n);

@@ -6,7 +6,7 @@
 
 namespace reprise::cpu {
 
-/// A window sliding over an image: sizes in elements, `columns` across and `rows` down.
+/// A window sliding along one axis of an image.
 struct PoolAxis {
   int64_t in, out;  // sizes of the image and of the result
   int64_t kernel, stride, padding, dilation;
@@ -17,14 +17,21 @@ struct PoolWindow {
   int64_t divisor;     // average: divides by this unless 0
 };
 
+/// Dense images, one behind another, and what they are pooled to.
+template <class T>
+struct PoolImages {
+  PoolWindow window;
+  const T* x;
+  int64_t count;  // of images
+  T* y;
+  int64_t* index;  // of max pooling: a row times the width of the image plus a column
+};
+
+/// Pools the images [begin, end). An image of max pooling has fewer than 2^31 elements.
 template <class T>
 struct PoolKernels {
-  /// Pools `images` dense images, one behind another; x ends at x_end. `scratch` holds
-  /// pool_scratch<T> bytes. An index is a row times the width of the image plus a column.
-  void (*max)(const PoolWindow& window, const T* x, const T* x_end, int64_t images, T* y,
-              int64_t* index, void* scratch);
-  void (*average)(const PoolWindow& window, const T* x, const T* x_end, int64_t images, T* y,
-                  void* scratch);
+  void (*max)(const PoolImages<T>& images, int64_t begin, int64_t end);
+  void (*average)(const PoolImages<T>& images, int64_t begin, int64_t end);
 };
 
 struct PoolTable : PoolKernels<float>, PoolKernels<double> {};

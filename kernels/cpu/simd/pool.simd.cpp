@@ -1,204 +1,228 @@
-// Pooling of rows: the results of one output row lie in vectors side by side and take in one tap of
-// the window after another, in row-major order, so that the first of equal values wins. A tap of
-// every result is one load with a step. Image rows that need padding, or at whose end a vector
-// would read too far, are first copied into scratch with the padding around them.
+// Pooling: results that lie side by side in a row make up a vector, which takes in one tap of their
+// windows after another, in row-major order, so that the first of equal values wins. A tap of all
+// of them is one load with a step. Loads may reach into neighbouring rows: lanes whose column lies
+// outside of the image are masked when there are any, and only what leaves the tensor is read one
+// by one.
 
 #include "pool.h"
 
+#include "extremes.h"
 #include "stride_load.h"
 #include "vec.h"
 
 namespace reprise::cpu::REPRISE_ISA {
 
-REPRISE_INLINE int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
-REPRISE_INLINE int64_t at_least(int64_t a, int64_t b) { return a > b ? a : b; }
-
-/// The first tap of window `out` that is not before the image.
-REPRISE_INLINE int64_t first_tap(const PoolAxis& axis, int64_t out) {
-  const int64_t start = out * axis.stride - axis.padding;
-  return start >= 0 ? 0 : (axis.dilation - 1 - start) / axis.dilation;
-}
-REPRISE_INLINE int64_t place_of_tap(const PoolAxis& axis, int64_t out, int64_t tap) {
-  return out * axis.stride - axis.padding + tap * axis.dilation;
-}
-
-/// How many elements, or padded ones, window `out` covers.
-REPRISE_INLINE int64_t covered(const PoolAxis& axis, int64_t out, bool count_padding) {
-  const int64_t begin = out * axis.stride - axis.padding;
-  const int64_t end = at_most(begin + axis.kernel, axis.in + axis.padding);
-  return count_padding ? end - begin : at_most(end, axis.in) - at_least(begin, 0);
-}
-
-/// Rows in scratch, each as long as whole vectors of results need.
+/// Places in an image, as wide as T.
 template <class T>
-struct PoolRows {
-  using Place = Element<Mask<Vec<T>>>;
-  int64_t results, length;  // rounded up to whole vectors; elements that their taps reach
-  bool direct;              // no tap leaves the image
-  T *padded, *value;
-  Place *place, *first;
+using Places = Mask<Vec<T>>;
 
-  PoolRows(const PoolAxis& axis, void* scratch)
-      : results((axis.out + kWidth<T> - 1) / kWidth<T> * kWidth<T>),
-        length(results * axis.stride + (axis.kernel - 1) * axis.dilation),
-        direct(axis.padding == 0 && place_of_tap(axis, axis.out - 1, axis.kernel - 1) < axis.in),
-        padded(static_cast<T*>(scratch)),
-        value(padded + length),
-        place(reinterpret_cast<Place*>(value + results)),
-        first(place + results) {}
+template <class V>
+REPRISE_INLINE V at_most(const V& a, const V& b) {
+  return a < b ? a : b;
+}
+template <class V>
+REPRISE_INLINE V at_least(const V& a, const V& b) {
+  return a > b ? a : b;
+}
 
-  /// A row of the image with `fill` around it.
-  REPRISE_INLINE const T* row(const PoolAxis& axis, const T* x, const T* x_end, T fill) const {
-    if (direct && x_end - x >= length) return x;
-    const int64_t n = at_most(axis.in, length - axis.padding);
-    for (int64_t i = 0; i < axis.padding; ++i) padded[i] = fill;
-    for (int64_t i = 0; i < n; i += kWidth<T>) {
-      store_n(padded + axis.padding + i, load_n(x + i, n - i), n - i);
-    }
-    for (int64_t i = axis.padding + n; i < length; ++i) padded[i] = fill;
-    return padded;
+/// The taps of one row of windows that lie in the image: those rows from begin to below end.
+struct Taps {
+  int64_t begin, end;
+
+  REPRISE_INLINE Taps(const PoolAxis& axis, int64_t out) {
+    const int64_t start = out * axis.stride - axis.padding;
+    begin =
+        start >= 0 ? start : start + (axis.dilation - 1 - start) / axis.dilation * axis.dilation;
+    end = at_most(start + (axis.kernel - 1) * axis.dilation + 1, axis.in);
   }
 };
 
-/// Lets the results take in the taps of one image row, which stands at `offset` in its image.
-template <int Step, class T>
-REPRISE_INLINE void max_of_taps(const PoolAxis& axis, const PoolRows<T>& rows, const T* row,
-                                int64_t offset) {
-  using Place = typename PoolRows<T>::Place;
-  using Places = Mask<Vec<T>>;
-  const Places lanes = iota<Place>() * static_cast<Place>(axis.stride);
-  for (int64_t j = 0; j < rows.results; j += kWidth<T>) {
-    Vec<T> best = load(rows.value + j);
-    Places places = load(rows.place + j);
-    for (int64_t k = 0; k < axis.kernel; ++k) {
-      const int64_t column = j * axis.stride + k * axis.dilation;
-      const Vec<T> next = load_every<Step>(row + column, axis.stride);
-      const Places better = (next > best) | ((next != next) & (best == best));
-      best = select<Vec<T>>(better, next, best);
-      places = select<Places>(better, lanes + static_cast<Place>(offset + column - axis.padding),
-                              places);
+/// One vector of results and where its windows stand.
+template <class T>
+struct Results {
+  const PoolImages<T>& images;
+  int64_t image, row, column;  // of the first result
+  Taps taps;
+  Places<T> starts;  // columns of the first taps
+
+  REPRISE_INLINE Results(const PoolImages<T>& all, int64_t i, int64_t r, int64_t c)
+      : images(all), image(i), row(r), column(c), taps(all.window.rows, r) {
+    using Place = Element<Places<T>>;
+    const PoolAxis& across = all.window.columns;
+    starts = iota<Place>() * static_cast<Place>(across.stride) +
+             static_cast<Place>(c * across.stride - across.padding);
+  }
+
+  /// Place of the first result in y.
+  REPRISE_INLINE int64_t at() const {
+    const PoolWindow& w = images.window;
+    return (image * w.rows.out + row) * w.columns.out + column;
+  }
+};
+
+/// x[at + i * step] for each lane i, `outside` where that leaves the tensor.
+template <class T>
+REPRISE_INLINE Vec<T> load_within(const T* x, int64_t size, int64_t at, int64_t step, T outside) {
+  T lanes[kWidth<T>];
+  for (int64_t i = 0; i < kWidth<T>; ++i) {
+    const int64_t from = at + i * step;
+    lanes[i] = from >= 0 && from < size ? x[from] : outside;
+  }
+  return load(lanes);
+}
+
+/// Calls f(v, columns) for the taps of all windows in image row h: values, `outside` in lanes that
+/// have none, and the columns where they stand.
+template <int Step, bool Masked, class T, class F>
+REPRISE_INLINE void each_tap(const Results<T>& r, int64_t h, T outside, F f) {
+  using Place = Element<Places<T>>;
+  const PoolAxis& across = r.images.window.columns;
+  const int64_t size = r.images.count * r.images.window.rows.in * across.in;
+  const int64_t first = (r.image * r.images.window.rows.in + h) * across.in +
+                        r.column * across.stride - across.padding;
+  const int64_t reach = (across.kernel - 1) * across.dilation;
+  const bool within = first >= 0 && first + reach + kWidth<T> * across.stride <= size;
+  for (int64_t at = 0; at <= reach; at += across.dilation) {
+    const Places<T> columns = r.starts + static_cast<Place>(at);
+    Vec<T> v;
+    if (within) [[likely]]
+      v = load_every<Step>(r.images.x + first + at, across.stride);
+    else
+      v = load_within(r.images.x, size, first + at, across.stride, outside);
+    if constexpr (Masked) {
+      const Places<T> inside = (columns >= 0) & (columns < static_cast<Place>(across.in));
+      v = select<Vec<T>>(inside, v, broadcast(outside));
     }
-    store(rows.value + j, best);
-    store(rows.place + j, places);
+    f(v, columns);
   }
 }
 
-template <int Step, class T>
-void max_of_image(const PoolWindow& window, const PoolRows<T>& rows, const T* x, const T* x_end,
-                  T* y, int64_t* index) {
-  using Place = typename PoolRows<T>::Place;
-  const PoolAxis &down = window.rows, &across = window.columns;
+/// The places of the first taps that lie in the image.
+template <class T>
+REPRISE_INLINE Places<T> first_places(const Results<T>& r) {
+  using Place = Element<Places<T>>;
+  const PoolAxis &down = r.images.window.rows, &across = r.images.window.columns;
+  Places<T> columns = r.starts;
+  for (int64_t left = across.padding; left > 0; left -= across.dilation) {
+    columns = columns < 0 ? columns + static_cast<Place>(across.dilation) : columns;
+  }
+  const Places<T> last = Places<T>{} + static_cast<Place>(across.in - 1);
+  const int64_t row = at_most(r.taps.begin, down.in - 1) * across.in;
+  return at_most(columns, last) + static_cast<Place>(row);
+}
+
+/// Stores the first n places as int64.
+template <class T>
+REPRISE_INLINE void store_places(int64_t* index, const Places<T>& places, int64_t n) {
+  if constexpr (sizeof(T) == 8) {
+    store_n(index, places, n);
+  } else {
+    constexpr int half = kWidth<T> / 2;
+    Vec<int32_t, half> halves[2];
+    __builtin_memcpy(halves, &places, sizeof(places));
+    store_n(index, convert<int64_t>(halves[0]), n);
+    if (n > half) store_n(index + half, convert<int64_t>(halves[1]), n - half);
+  }
+}
+
+/// Stores the maxima and their places. Unless NaN is Expected, its presence is only noticed, and
+/// false returned: what keeps the first NaN takes far longer from one tap to the next.
+template <int Step, bool Masked, bool Expected, class T>
+REPRISE_INLINE bool try_max(const Results<T>& r) {
+  using Place = Element<Places<T>>;
+  const PoolAxis &down = r.images.window.rows, &across = r.images.window.columns;
   constexpr T lowest = sizeof(T) == 4 ? -__builtin_inff() : -__builtin_inf();
-  for (int64_t i = 0; i < down.out; ++i) {
-    int64_t tap = first_tap(down, i);
-    const int64_t first = at_most(place_of_tap(down, i, tap), down.in - 1) * across.in;
-    for (int64_t j = 0; j < rows.results; j += kWidth<T>) {
-      store(rows.value + j, broadcast<T>(lowest));
-      store(rows.place + j, load(rows.first + j) + static_cast<Place>(first));
-    }
-    for (; tap < down.kernel && place_of_tap(down, i, tap) < down.in; ++tap) {
-      const int64_t offset = place_of_tap(down, i, tap) * across.in;
-      max_of_taps<Step>(across, rows, rows.row(across, x + offset, x_end, lowest), offset);
-    }
-    for (int64_t j = 0; j < across.out; j += kWidth<T>) {
-      store_n(y + j, load(rows.value + j), across.out - j);
-    }
-    for (int64_t j = 0; j < across.out; ++j) index[j] = rows.place[j];
-    y += across.out;
-    index += across.out;
+  Vec<T> best = broadcast(lowest);
+  Places<T> places = first_places(r), nan{};
+  for (int64_t h = r.taps.begin; h < r.taps.end; h += down.dilation) {
+    const auto row = static_cast<Place>(h * across.in);
+    each_tap<Step, Masked>(r, h, lowest, [&](const Vec<T>& next, const Places<T>& columns) {
+      Places<T> better = next > best;
+      if constexpr (Expected) better |= (next != next) & (best == best);
+      best = Expected ? select<Vec<T>>(better, next, best) : larger(next, best);
+      places = select<Places<T>>(better, columns + row, places);
+      nan |= next != next;
+    });
   }
+  if (!Expected && any(nan)) return false;
+  const int64_t n = across.out - r.column;
+  store_n(r.images.y + r.at(), best, n);
+  store_places<T>(r.images.index + r.at(), places, n);
+  return true;
 }
 
-template <int Step, class T>
-void max_of_images(const PoolWindow& window, const T* x, const T* x_end, int64_t images, T* y,
-                   int64_t* index, void* scratch) {
-  const PoolAxis& across = window.columns;
-  const PoolRows<T> rows(across, scratch);
-  for (int64_t j = 0; j < rows.results; ++j) {
-    const int64_t place = place_of_tap(across, j, first_tap(across, j));
-    rows.first[j] = static_cast<typename PoolRows<T>::Place>(at_most(place, across.in - 1));
-  }
-  const int64_t results = window.rows.out * across.out;
-  for (int64_t image = 0; image < images; ++image) {
-    max_of_image<Step>(window, rows, x, x_end, y, index);
-    x += window.rows.in * across.in;
-    y += results;
-    index += results;
-  }
+template <int Step, bool Masked, class T>
+[[gnu::noinline, gnu::cold]] void max_with_nan(const Results<T>& r) {
+  try_max<Step, Masked, true>(r);
 }
 
+/// What the sums over the windows are divided by.
 template <class T>
-void max_pool(const PoolWindow& window, const T* x, const T* x_end, int64_t images, T* y,
-              int64_t* index, void* scratch) {
-  const int64_t step = window.columns.stride;
-  const auto pool = step == 1   ? max_of_images<1, T>
-                    : step == 2 ? max_of_images<2, T>
-                    : step == 3 ? max_of_images<3, T>
-                                : max_of_images<0, T>;
-  pool(window, x, x_end, images, y, index, scratch);
-}
-
-/// value[j] += the taps of one image row.
-template <int Step, class T>
-REPRISE_INLINE void add_taps(const PoolAxis& axis, const PoolRows<T>& rows, const T* row) {
-  for (int64_t j = 0; j < rows.results; j += kWidth<T>) {
-    Vec<T> sum{};
-    for (int64_t k = 0; k < axis.kernel; ++k) {
-      sum += load_every<Step>(row + j * axis.stride + k * axis.dilation, axis.stride);
-    }
-    store(rows.value + j, load(rows.value + j) + sum);
-  }
-}
-
-template <int Step, class T>
-void average_of_image(const PoolWindow& window, const PoolRows<T>& rows, const T* x, const T* x_end,
-                      T* y, const T* widths) {
+REPRISE_INLINE Vec<T> divisors(const Results<T>& r) {
+  using Place = Element<Places<T>>;
+  const PoolWindow& window = r.images.window;
+  if (window.divisor != 0) return broadcast(static_cast<T>(window.divisor));
   const PoolAxis &down = window.rows, &across = window.columns;
-  for (int64_t i = 0; i < down.out; ++i, y += across.out) {
-    for (int64_t j = 0; j < rows.results; ++j) rows.value[j] = 0;
-    int64_t tap = first_tap(down, i);
-    for (; tap < down.kernel && place_of_tap(down, i, tap) < down.in; ++tap) {
-      const T* row = x + place_of_tap(down, i, tap) * across.in;
-      add_taps<Step>(across, rows, rows.row(across, row, x_end, T(0)));
-    }
-    const T height = static_cast<T>(window.divisor ? 1 : covered(down, i, window.count_padding));
-    for (int64_t j = 0; j < across.out; j += kWidth<T>) {
-      const Vec<T> mean = load(rows.value + j) / (load(widths + j) * height);
-      store_n(y + j, mean, across.out - j);
+  const int64_t top = r.row * down.stride - down.padding;
+  const int64_t bottom = at_most(top + down.kernel, down.in + down.padding);
+  const Places<T> zero{}, in = zero + static_cast<Place>(across.in);
+  const Places<T> right = at_most(r.starts + static_cast<Place>(across.kernel),
+                                  in + static_cast<Place>(across.padding));
+  if (window.count_padding) return convert<T>(right - r.starts) * static_cast<T>(bottom - top);
+  const Places<T> width = at_most(right, in) - at_least(r.starts, zero);
+  return convert<T>(width) * static_cast<T>(r.taps.end - r.taps.begin);
+}
+
+template <int Step, bool Masked, class T>
+REPRISE_INLINE void average_of(const Results<T>& r) {
+  Vec<T> total{};
+  for (int64_t h = r.taps.begin; h < r.taps.end; ++h) {
+    Vec<T> sum{};
+    each_tap<Step, Masked>(r, h, T(0), [&](const Vec<T>& v, const Places<T>&) { sum += v; });
+    total += sum;
+  }
+  store_n(r.images.y + r.at(), total / divisors(r), r.images.window.columns.out - r.column);
+}
+
+template <bool Max, int Step, bool Masked, class T>
+void pool_images(const PoolImages<T>& images, int64_t begin, int64_t end) {
+  for (int64_t image = begin; image < end; ++image) {
+    for (int64_t row = 0; row < images.window.rows.out; ++row) {
+      for (int64_t column = 0; column < images.window.columns.out; column += kWidth<T>) {
+        const Results<T> results(images, image, row, column);
+        if constexpr (Max) {
+          if (!try_max<Step, Masked, false>(results)) max_with_nan<Step, Masked>(results);
+        } else {
+          average_of<Step, Masked>(results);
+        }
+      }
     }
   }
 }
 
-template <int Step, class T>
-void average_of_images(const PoolWindow& window, const T* x, const T* x_end, int64_t images, T* y,
-                       void* scratch) {
-  const PoolAxis& across = window.columns;
-  const PoolRows<T> rows(across, scratch);
-  T* widths = reinterpret_cast<T*>(rows.place);
-  for (int64_t j = 0; j < rows.results; ++j) {
-    const int64_t width = j < across.out ? covered(across, j, window.count_padding) : 1;
-    widths[j] = static_cast<T>(window.divisor ? window.divisor : width);
-  }
-  for (int64_t image = 0; image < images; ++image) {
-    average_of_image<Step>(window, rows, x, x_end, y, widths);
-    x += window.rows.in * across.in;
-    y += window.rows.out * across.out;
+template <bool Max, bool Masked, class T>
+void pool_by_step(const PoolImages<T>& images, int64_t begin, int64_t end) {
+  switch (images.window.columns.stride) {
+    case 1: return pool_images<Max, 1, Masked>(images, begin, end);
+    case 2: return pool_images<Max, 2, Masked>(images, begin, end);
+    case 3: return pool_images<Max, 3, Masked>(images, begin, end);
+    default: return pool_images<Max, 0, Masked>(images, begin, end);
   }
 }
 
-template <class T>
-void average_pool(const PoolWindow& window, const T* x, const T* x_end, int64_t images, T* y,
-                  void* scratch) {
-  const int64_t step = window.columns.stride;
-  const auto pool = step == 1   ? average_of_images<1, T>
-                    : step == 2 ? average_of_images<2, T>
-                    : step == 3 ? average_of_images<3, T>
-                                : average_of_images<0, T>;
-  pool(window, x, x_end, images, y, scratch);
+template <bool Max, class T>
+void pool(const PoolImages<T>& images, int64_t begin, int64_t end) {
+  const PoolAxis& across = images.window.columns;
+  const int64_t last = (across.out - 1) * across.stride + (across.kernel - 1) * across.dilation;
+  if (across.padding == 0 && last < across.in) {
+    pool_by_step<Max, false>(images, begin, end);
+  } else {
+    pool_by_step<Max, true>(images, begin, end);
+  }
 }
 
 extern const PoolTable pool_table;
-const PoolTable pool_table{{max_pool<float>, average_pool<float>},
-                           {max_pool<double>, average_pool<double>}};
+const PoolTable pool_table{{pool<true, float>, pool<false, float>},
+                           {pool<true, double>, pool<false, double>}};
 
 }  // namespace reprise::cpu::REPRISE_ISA

@@ -4,6 +4,7 @@
 
 #include "reduce.h"
 
+#include "extremes.h"
 #include "sum.h"
 #include "vec.h"
 
@@ -53,29 +54,53 @@ REPRISE_INLINE auto beats(const V& a, const V& b) {
   return (Largest ? a > b : a < b) | ((a != a) & (b == b));
 }
 
+/// Some NaN, where T has one.
+template <class T>
+inline constexpr T kNan = static_cast<T>(0);
+template <>
+inline constexpr float kNan<float> = __builtin_nanf("");
+template <>
+inline constexpr double kNan<double> = __builtin_nan("");
+
+/// The largest (smallest) of x, NaN if there is one; n is at least kWidth<T>.
+template <bool Largest, class T>
+REPRISE_INLINE T best_of_vectors(const T* x, int64_t n) {
+  constexpr int64_t kStep = kWidth<T>;
+  Vec<T> best[4] = {load(x), load(x), load(x), load(x)};
+  Mask<Vec<T>> nan{};
+  const auto take = [&](int k, const Vec<T>& next) {
+    best[k] = better<Largest>(next, best[k]);
+    nan |= next != next;
+  };
+  int64_t i = 0;
+  for (; i + 4 * kStep <= n; i += 4 * kStep) {
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; ++k) take(k, load(x + i + k * kStep));
+  }
+  for (; i + kStep <= n; i += kStep) take(0, load(x + i));
+  take(0, load(x + n - kStep));
+  if (any(nan)) return kNan<T>;
+  const Vec<T> left = better<Largest>(best[0], best[1]), right = better<Largest>(best[2], best[3]);
+  return best_lane<Largest>(better<Largest>(left, right));
+}
+
 template <bool Largest, class T>
 REPRISE_INLINE T best_value(const T* x, int64_t n) {
-  int64_t i = 0;
+  if (n >= kWidth<T>) return best_of_vectors<Largest>(x, n);
   T best = x[0];
-  if (n >= kWidth<T>) {
-    Vec<T> v = load(x);
-    for (i = kWidth<T>; i + kWidth<T> <= n; i += kWidth<T>) {
-      const Vec<T> next = load(x + i);
-      v = select<Vec<T>>(beats<Largest>(next, v), next, v);
-    }
-    T lanes[kWidth<T>];
-    store(lanes, v);
-    best = lanes[0];
-    for (const T lane : lanes) best = beats<Largest>(lane, best) ? lane : best;
-  }
-  for (; i < n; ++i) best = beats<Largest>(x[i], best) ? x[i] : best;
+  for (int64_t i = 1; i < n; ++i) best = beats<Largest>(x[i], best) ? x[i] : best;
   return best;
 }
 
+/// The first index of what best_value found: if that is no NaN, there is none.
 template <class T>
-REPRISE_INLINE int64_t place_of(T value, const T* x) {
+REPRISE_INLINE int64_t place_of(T value, const T* x, int64_t n) {
   int64_t i = 0;
-  while (x[i] != value && (x[i] == x[i] || value == value)) ++i;
+  for (; i + kWidth<T> <= n; i += kWidth<T>) {
+    const Vec<T> v = load(x + i);
+    if (any((v == broadcast(value)) | (v != v))) break;
+  }
+  while (x[i] != value && x[i] == x[i]) ++i;
   return i;
 }
 
@@ -94,25 +119,38 @@ int64_t best_place(const T* x, int64_t n, int64_t step) {
     const T candidate = best_value<Largest>(block, size);
     if (!beats<Largest>(candidate, best)) continue;
     best = candidate;
-    place = begin + place_of(best, block);
+    place = begin + place_of(best, block, size);
   }
   return place;
 }
 
+/// The places of the best in at most kWidth<T> columns. Unless NaN is Expected, its presence is
+/// only noticed, and false returned: what keeps the first NaN takes far longer from one row to the
+/// next.
+template <bool Largest, bool Expected, class T>
+REPRISE_INLINE bool try_places(int64_t* index, const T* x, int64_t rows, int64_t row, int64_t n) {
+  using Places = Mask<Vec<T>>;
+  Vec<T> best = load_n(x, n);
+  Places places{}, nan = best != best;
+  for (int64_t i = 1; i < rows; ++i) {
+    const Vec<T> next = load_n(x + i * row, n);
+    const Places found =
+        Expected ? beats<Largest>(next, best) : Places(Largest ? next > best : next < best);
+    best = Expected ? select<Vec<T>>(found, next, best) : better<Largest>(next, best);
+    places = select<Places>(found, Places{} + static_cast<Element<Places>>(i), places);
+    nan |= next != next;
+  }
+  if (!Expected && any(nan)) return false;
+  for (int64_t lane = 0; lane < n && lane < kWidth<T>; ++lane) index[lane] = places[lane];
+  return true;
+}
+
 template <bool Largest, class T>
 void best_places(int64_t* index, const T* x, int64_t rows, int64_t row, int64_t columns) {
-  using Places = Mask<Vec<T>>;
   for (int64_t j = 0; j < columns; j += kWidth<T>) {
-    const int64_t n = columns - j < kWidth<T> ? columns - j : kWidth<T>;
-    Vec<T> best = load_n(x + j, n);
-    Places places{};
-    for (int64_t i = 1; i < rows; ++i) {
-      const Vec<T> next = load_n(x + i * row + j, n);
-      const Places better = beats<Largest>(next, best);
-      best = select<Vec<T>>(better, next, best);
-      places = select<Places>(better, Places{} + static_cast<Element<Places>>(i), places);
-    }
-    for (int64_t lane = 0; lane < n; ++lane) index[j + lane] = places[lane];
+    const int64_t n = columns - j;
+    if (try_places<Largest, false>(index + j, x + j, rows, row, n)) continue;
+    try_places<Largest, true>(index + j, x + j, rows, row, n);
   }
 }
 

@@ -6,11 +6,14 @@
 
 namespace reprise::cpu {
 
+/// Columns of one call, at most.
+inline constexpr int64_t kSoftmaxColumns = 1024;
+
 template <class T>
 struct SoftmaxKernels {
   /// Softmax of each of `rows` contiguous rows of n elements.
   using Rows = void (*)(T* y, const T* x, int64_t rows, int64_t n);
-  /// Softmax of each of `columns` columns of n elements that lie `row` apart.
+  /// Softmax of each of at most kSoftmaxColumns columns of n elements that lie `row` apart.
   using Columns = void (*)(T* y, const T* x, int64_t n, int64_t row, int64_t columns);
 
   Rows softmax_rows, log_softmax_rows;

@@ -48,6 +48,17 @@ REPRISE_INLINE Vec<S> load_as(const T* x) {
   }
 }
 
+/// The first n of them, the others 0; nothing behind them is read, and n may be 0 or less.
+template <class S, class T>
+REPRISE_INLINE Vec<S> load_as(const T* x, int64_t n) {
+  if (n >= kWidth<S>) return load_as<S>(x);
+  if (n <= 0) return Vec<S>{};
+  if constexpr (kSame<S, T>) return load_n(x, n);
+  T first[kWidth<S>] = {};
+  for (int64_t i = 0; i < n; ++i) first[i] = x[i];
+  return load_as<S>(first);
+}
+
 /// The sum of term(x[i]...) over i < n, the elements given as vectors of S.
 template <class S, class Term, class... T>
 REPRISE_INLINE S sum_terms(int64_t n, Term term, const T*... x) {
@@ -58,15 +69,13 @@ REPRISE_INLINE S sum_terms(int64_t n, Term term, const T*... x) {
 #pragma GCC unroll 16
     for (int j = 0; j < kVectors; ++j) acc.v[j] += term(load_as<S>(x + i + j * kStep)...);
   }
-  if (i == n) return acc.total();
-  const auto add_last = [&](const Block<T>&... last) {
 #pragma GCC unroll 16
-    for (int j = 0; j < kVectors; ++j) {
-      const Vec<S> value = term(load_as<S>(last.x + j * kStep)...);
-      acc.v[j] += select<Vec<S>>(iota<int64_t>() < n - i - j * kStep, value, Vec<S>{});
-    }
-  };
-  add_last(Block<T>(x + i, n - i, 1)...);
+  for (int j = 0; j < kVectors; ++j) {
+    const int64_t left = n - i - j * kStep;
+    if (left <= 0) break;
+    const Vec<S> value = term(load_as<S>(x + i + j * kStep, left)...);
+    acc.v[j] += left >= kStep ? value : select<Vec<S>>(iota<int64_t>() < left, value, Vec<S>{});
+  }
   return acc.total();
 }
 
