@@ -20,6 +20,8 @@ template <class T>
 REPRISE_INLINE void pad_row(T* to, const T* end, const PadRows<T>& p, const T* from) {
   constexpr int64_t W = kWidth<T>;
   for (int64_t j = 0; j < p.phase_width; j += W) {
+    __builtin_prefetch(from + 16 * p.width +
+                       j);  // the hardware does not look ahead for masked loads
     const int64_t before = p.pad - j, until = before + p.width;
     const int64_t first = before < 0   ? 0
                           : before < W ? before
