@@ -12,6 +12,7 @@ namespace {
 Tensor root_gradient(std::string_view caller, const Tensor& root, const Tensors& given, size_t i) {
   check(root.requires_grad(), ErrorKind::Autograd, caller, ": tensor ", i, " of shape ",
         root.shape(), " does not require grad, so there is nothing to differentiate");
+  check_view(caller, root.impl());
   if (i >= given.size() || !given[i].defined()) {
     check(root.numel() == 1, ErrorKind::Autograd, caller, ": tensor ", i, " of shape ",
           root.shape(), " has more than one element and needs a gradient of its shape");

@@ -7,8 +7,6 @@
 namespace reprise {
 namespace {
 
-bool is_tracked(const Tensor& t) { return tracked(t.impl()); }
-
 /// The place of `t` among `tensors`; their number when it is not there.
 size_t find(std::span<const Tensor> tensors, const Tensor& t) {
   const auto same = [&](const Tensor& other) { return other.ref() == t.ref(); };
@@ -51,8 +49,8 @@ Tensors FunctionNode::vjp(const Vjp& v) {
 
 void FunctionNode::record(std::span<const Tensor> inputs, std::span<Tensor> outputs) {
   const Tensors saving = std::move(context.saving_);
-  if (!grad_enabled() || std::none_of(inputs.begin(), inputs.end(), is_tracked)) return;
-  for (const Tensor& t : inputs) in.emplace_back(t.impl(), false).history = t.impl().history;
+  if (!records(inputs)) return;
+  take_inputs(*this, inputs, 0);
   for (const Tensor& t : saving) {
     const size_t at = find(outputs, t);
     const bool is_output = at < outputs.size() && find(inputs, t) == inputs.size();
@@ -64,7 +62,7 @@ void FunctionNode::record(std::span<const Tensor> inputs, std::span<Tensor> outp
     }
   }
   for (Tensor& t : outputs) separate(t, inputs);
-  attach(*this, outputs, 0);
+  give_outputs(*this, outputs, 0);
 }
 
 }  // namespace reprise

@@ -33,7 +33,7 @@ class REPRISE_API Context {
   /// earlier backward released them.
   Tensors saved_tensors() const;
   /// Whether somebody asked for the gradient of input `i`, in backward.
-  bool needs_input_grad(size_t i) const { return needs_[i]; }
+  bool needs_input_grad(size_t i) const { return i < needs_.size() && needs_[i]; }
 
  private:
   friend struct FunctionNode;

@@ -1,5 +1,7 @@
 #include "record.h"
 
+#include <algorithm>
+
 #include "../core/dispatch.h"
 
 namespace reprise {
@@ -54,11 +56,34 @@ void Node::free_saved() {
   for (Operand& operand : out) operand.storage.reset();
 }
 
-void attach(Node& node, std::span<const Tensor> out, unsigned save) {
+bool records(std::span<const Tensor> in) {
+  const auto is_tracked = [](const Tensor& t) { return tracked(t.impl()); };
+  return grad_enabled() && std::any_of(in.begin(), in.end(), is_tracked) &&
+         std::all_of(in.begin(), in.end(), [](const Tensor& t) { return t.has_data(); });
+}
+
+void check_view(std::string_view caller, const TensorImpl& t) {
+  if (!t.is_view || !tracked(t) || record_of(t)->is_leaf) return;
+  const auto& node = static_cast<const Node&>(*record_of(t));
+  check(node.recorded_writes == t.storage->recorded_writes(), ErrorKind::Autograd, caller,
+        ": the tensor of shape ", t.meta.shape,
+        " is a view of one that was changed in place since; make the view again");
+}
+
+void take_inputs(Node& node, std::span<const Tensor> in, unsigned save) {
+  node.in.reserve(in.size());
+  for (size_t i = 0; i < in.size(); ++i) {
+    const TensorImpl& t = in[i].impl();
+    check_view(node.name(), t);
+    node.in.emplace_back(t, has_bit(save, i)).history = t.history;
+  }
+}
+
+void give_outputs(Node& node, std::span<const Tensor> out, unsigned save) {
   for (size_t i = 0; i < out.size(); ++i) {
     TensorImpl& t = out[i].impl();
     t.output_index = static_cast<uint32_t>(i);
-    node.out.emplace_back(t, i < 32 && (save >> i & 1u) != 0);
+    node.out.emplace_back(t, has_bit(save, i));
     if (is_floating_point(t.meta.dtype)) t.history = Ref<History>(&node);
     if (t.is_view) node.recorded_writes = t.storage->recorded_writes();
   }

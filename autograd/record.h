@@ -81,7 +81,16 @@ struct Node : Record {
   SmallVector<Operand, 1> out;
 };
 
-/// Makes `node` the history of its floating outputs; saves those in `save`.
-void attach(Node& node, std::span<const Tensor> out, unsigned save);
+/// Whether gradients are on and one of the inputs is tracked, all of them with data.
+bool records(std::span<const Tensor> in);
+/// Autograd error when `t` is a view made before a recorded write to its base: its history does not
+/// know where its values came from.
+void check_view(std::string_view caller, const TensorImpl& t);
+/// Ties `node` to its inputs and saves those in `save`. The error of check_view.
+void take_inputs(Node& node, std::span<const Tensor> in, unsigned save);
+/// Makes `node` the history of its floating outputs and saves those in `save`.
+void give_outputs(Node& node, std::span<const Tensor> out, unsigned save);
+
+inline bool has_bit(unsigned mask, size_t i) { return i < 32 && (mask >> i & 1u) != 0; }
 
 }  // namespace reprise

@@ -83,6 +83,7 @@ TEST(InPlace, RefusesAViewMadeBeforeItsBaseWasChanged) {
   const Tensor before = y.slice(0, 0, 1);
   y.mul_(y.detach().clone());
   EXPECT_HAS(error_of([&] { before * 2; }), "make the view again");
+  EXPECT_HAS(error_of([&] { before.backward(); }), "make the view again");
   const Tensor after = y.slice(0, 0, 1);
   after.sum().backward();
   EXPECT_EQ(values(x.grad()), (Values{4, 0}));
