@@ -38,6 +38,20 @@ struct Block {
   }
 };
 
+/// The first n < kWidth<T> / 2 elements, of 4 bytes, in half a vector, zeros behind them.
+template <class T>
+REPRISE_INLINE Vec<T, kWidth<T> / 2> load_half(const T* x, int64_t n) {
+  using Half = Vec<T, kWidth<T> / 2>;
+#if defined(__AVX512F__)
+  return (Half)_mm256_maskz_loadu_epi32(static_cast<__mmask8>((1u << n) - 1), x);
+#elif defined(__AVX2__)
+  const auto lanes = (__m128i)(iota<int32_t, 4>() < static_cast<int32_t>(n));
+  return (Half)_mm_maskload_epi32(reinterpret_cast<const int*>(x), lanes);
+#else
+  return Half{n > 0 ? x[0] : T(0), T(0)};
+#endif
+}
+
 /// kWidth<S> elements of x as S.
 template <class S, class T>
 REPRISE_INLINE Vec<S> load_as(const T* x) {
@@ -54,6 +68,7 @@ REPRISE_INLINE Vec<S> load_as(const T* x, int64_t n) {
   if (n >= kWidth<S>) return load_as<S>(x);
   if (n <= 0) return Vec<S>{};
   if constexpr (kSame<S, T>) return load_n(x, n);
+  if constexpr (sizeof(T) == 4) return convert<S>(load_half<T>(x, n));
   T first[kWidth<S>] = {};
   for (int64_t i = 0; i < n; ++i) first[i] = x[i];
   return load_as<S>(first);
