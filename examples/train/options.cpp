@@ -10,7 +10,7 @@ struct DataDefaults {
 };
 constexpr int64_t kAllImages = INT64_MAX;
 
-const std::map<std::string, DataDefaults> kData{{"synthetic", {3, 15000, 2000}},
+const std::map<std::string, DataDefaults> kData{{"synthetic", {4, 15000, 2000}},
                                                 {"mnist", {2, kAllImages, kAllImages}},
                                                 {"cifar10", {10, kAllImages, kAllImages}}};
 
@@ -34,7 +34,7 @@ void add_options(CLI::App& app, Options& o, std::string& data) {
   app.add_option("--data", data, "Images: synthetic, mnist:DIR or cifar10:DIR")
       ->check(CLI::Validator(check_data, "DATA"))
       ->capture_default_str();
-  app.add_option("--epochs", o.epochs, "Default: synthetic 3, mnist 2, cifar10 10")
+  app.add_option("--epochs", o.epochs, "Default: synthetic 4, mnist 2, cifar10 10")
       ->check(positive);
   app.add_option("--batch-size", o.batch_size, "Images of a step")
       ->check(positive)
