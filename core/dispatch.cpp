@@ -122,8 +122,8 @@ Tensors dispatch(const OpBase& op, std::span<const Tensor> in, const Tensor* int
           "_: a symbolic tensor cannot be changed in place; use ", op.name());
     return call_symbolic(std::make_shared<OpCallable>(op.keep()), in);
   }
-  if (into != nullptr && std::any_of(in.begin(), in.end(),
-                                     [&](const Tensor& t) { return overlaps(t, *into); })) {
+  if (into != nullptr &&
+      std::any_of(in.begin(), in.end(), [&](const Tensor& t) { return overlaps(t, *into); })) {
     Tensors safe(in.begin(), in.end());
     for (Tensor& t : safe) {
       if (overlaps(t, *into)) t = clone(t);
@@ -157,8 +157,9 @@ void Symbol::destroy(Symbol* symbol) noexcept {
 namespace detail {
 
 void no_cuda(std::string_view op) {
-  fail(ErrorKind::Device, op, ": this build of Reprise has no CUDA device; configure with "
-                              "-DREPRISE_CUDA=ON to get one");
+  fail(ErrorKind::Device, op,
+       ": this build of Reprise has no CUDA device; configure with "
+       "-DREPRISE_CUDA=ON to get one");
 }
 
 void no_kernel(std::string_view op, Device device) {

@@ -62,9 +62,8 @@ class Function final : public Callable {
   Function(std::string_view name, F f) : name_(name), f_(std::move(f)) {}
   std::string name() const override { return name_; }
   Tensors call(std::span<const Tensor> in) override {
-    return [&]<size_t... I>(std::index_sequence<I...>) {
-      return Tensors{f_(in[I]...)};
-    }(std::make_index_sequence<N>());
+    return [&]<size_t... I>(std::index_sequence<I...>) { return Tensors{f_(in[I]...)}; }
+    (std::make_index_sequence<N>());
   }
 
  private:
@@ -74,17 +73,19 @@ class Function final : public Callable {
 
 }  // namespace detail
 
-/// Runs `f` on real tensors; on symbolic ones adds one node that runs it at each replay, so that what
-/// `f` derives from sizes (a broadcast, a mean) follows the sizes of that replay. `f` returns Tensor
-/// or Tensors and must own what it captures. Inputs may be undefined.
+/// Runs `f` on real tensors; on symbolic ones adds one node that runs it at each replay, so that
+/// what `f` derives from sizes (a broadcast, a mean) follows the sizes of that replay. `f` returns
+/// Tensor or Tensors and must own what it captures. Inputs may be undefined.
 template <class F, std::same_as<Tensor>... In>
 auto composite(std::string_view name, F f, const In&... in) -> decltype(f(in...)) {
   if ((in.is_symbolic() || ...)) [[unlikely]] {
     const std::array<Tensor, sizeof...(In)> inputs{in...};
     auto function = std::make_shared<detail::Function<F, sizeof...(In)>>(name, std::move(f));
     auto out = call_symbolic(std::move(function), inputs);
-    if constexpr (std::is_same_v<decltype(f(in...)), Tensor>) return out.front();
-    else return out;
+    if constexpr (std::is_same_v<decltype(f(in...)), Tensor>)
+      return out.front();
+    else
+      return out;
   }
   return f(in...);
 }

@@ -1,6 +1,6 @@
 #pragma once
-// Every failure a user can cause is a reprise::Error, thrown on the caller's thread before anything is
-// changed. `check` states what a caller must hold; `ensure` states what we must hold.
+// Every failure a user can cause is a reprise::Error, thrown on the caller's thread before anything
+// is changed. `check` states what a caller must hold; `ensure` states what we must hold.
 
 #include <concepts>
 #include <cstdint>
@@ -31,15 +31,16 @@ enum class ErrorKind : uint8_t {
 /// "Shape", "DType", ...
 REPRISE_API std::string_view to_string(ErrorKind kind);
 
-/// The one exception type of the library. The text names op, argument, what was expected and what came.
+/// The one exception type of the library. The text names op, argument, what was expected and what
+/// came.
 class REPRISE_API Error : public std::runtime_error {
  public:
   Error(ErrorKind kind, std::string message);
 
   ErrorKind kind() const noexcept { return kind_; }
   const char* what() const noexcept override { return message_.c_str(); }
-  /// Puts `where` and ": " in front of the text; layers and models use it to name the path to a fault.
-  /// Further calls extend the path to the left: "features.0: conv2d: ...".
+  /// Puts `where` and ": " in front of the text; layers and models use it to name the path to a
+  /// fault. Further calls extend the path to the left: "features.0: conv2d: ...".
   void prepend(std::string_view where);
   bool has_path() const noexcept { return has_path_; }
   /// Puts `note` behind the text.
@@ -51,7 +52,8 @@ class REPRISE_API Error : public std::runtime_error {
   bool has_path_ = false;
 };
 
-/// Text pieces of an error message: numbers, strings and everything with a `to_string` found by ADL.
+/// Text pieces of an error message: numbers, strings and everything with a `to_string` found by
+/// ADL.
 REPRISE_API void append_text(std::string& out, double value);
 REPRISE_API void append_text(std::string& out, int64_t value);
 inline void append_text(std::string& out, std::string_view value) { out += value; }
@@ -89,13 +91,15 @@ template <class... Parts>
 /// Throws Error(kind, parts...) unless `ok`. Nothing is formatted when all is well.
 template <class... Parts>
 inline void check(bool ok, ErrorKind kind, const Parts&... parts) {
-  if (!ok) [[unlikely]] fail(kind, parts...);
+  if (!ok) [[unlikely]]
+    fail(kind, parts...);
 }
 
 /// Guards what Reprise itself must keep: a failure is our bug and says so.
 template <class... Parts>
 inline void ensure(bool ok, const Parts&... parts) {
-  if (!ok) [[unlikely]] fail(ErrorKind::Internal, "internal error in Reprise, please report: ", parts...);
+  if (!ok) [[unlikely]]
+    fail(ErrorKind::Internal, "internal error in Reprise, please report: ", parts...);
 }
 
 }  // namespace reprise

@@ -1,6 +1,8 @@
 #pragma once
 // Meta: all that is known of a tensor without its data.
 
+#include <optional>
+
 #include "device.h"
 #include "dtype.h"
 #include "shape.h"
@@ -42,5 +44,9 @@ struct Meta {
 
   friend bool operator==(const Meta&, const Meta&) = default;
 };
+
+/// Strides under which `meta` reads as `shape`, of as many elements, without a copy; none when
+/// there are none.
+std::optional<Strides> view_strides(const Meta& meta, const Shape& shape);
 
 }  // namespace reprise

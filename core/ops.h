@@ -1,7 +1,7 @@
 #pragma once
 // The public functions on tensors. They check, promote dtypes and broadcast, and call the ops of
-// core/ops/. Names, arguments and defaults are PyTorch's. All are differentiable where it makes sense,
-// and all take symbolic tensors. Errors are reprise::Error and name the function.
+// core/ops/. Names, arguments and defaults are PyTorch's. All are differentiable where it makes
+// sense, and all take symbolic tensors. Errors are reprise::Error and name the function.
 
 #include <cmath>
 #include <optional>
@@ -10,7 +10,8 @@
 
 namespace reprise {
 
-// ---- Making tensors ------------------------------------------------------------------------------
+// ---- Making tensors
+// ------------------------------------------------------------------------------
 REPRISE_API Tensor zeros(const Shape& shape, const TensorOptions& options = {});
 REPRISE_API Tensor ones(const Shape& shape, const TensorOptions& options = {});
 /// Every element `value`; dtype float32 for a float, int64 for an integer, bool for a bool.
@@ -32,8 +33,7 @@ REPRISE_API Tensor randn(const Shape& shape, const TensorOptions& options = {});
 class REPRISE_API NestedList {
  public:
   template <class T>
-    requires std::is_arithmetic_v<T>
-  NestedList(T value) : value_(value) {}
+  requires std::is_arithmetic_v<T> NestedList(T value) : value_(value) {}
   NestedList(std::initializer_list<NestedList> items) : value_(0), items_(items), list_(true) {}
 
   bool is_list() const { return list_; }
@@ -45,16 +45,19 @@ class REPRISE_API NestedList {
   std::vector<NestedList> items_;
   bool list_ = false;
 };
-/// A tensor of those values; lists on one level have one length (Shape error). Doubles give float32.
+/// A tensor of those values; lists on one level have one length (Shape error). Doubles give
+/// float32.
 REPRISE_API Tensor tensor(const NestedList& values, const TensorOptions& options = {});
 /// The values of a vector, in one dimension.
 template <class T>
 Tensor tensor(const std::vector<T>& values, const TensorOptions& options = {});
-/// A tensor on memory of the caller, row-major; `deleter(data)` runs when the last tensor on it dies.
+/// A tensor on memory of the caller, row-major; `deleter(data)` runs when the last tensor on it
+/// dies.
 REPRISE_API Tensor from_blob(void* data, const Shape& shape, const TensorOptions& options = {},
                              std::function<void(void*)> deleter = {});
 
-// ---- Elementwise; binary ones broadcast and promote -----------------------------------------------
+// ---- Elementwise; binary ones broadcast and promote
+// -----------------------------------------------
 REPRISE_API Tensor neg(const Tensor& x);
 REPRISE_API Tensor abs(const Tensor& x);
 REPRISE_API Tensor sign(const Tensor& x);
@@ -86,8 +89,8 @@ REPRISE_API Tensor ge(const Tensor& a, const Tensor& b);
 REPRISE_API Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 
 // A number beside a tensor does not change the tensor's dtype, except a float beside integers.
-#define REPRISE_BINARY_WITH_SCALAR(function)                  \
-  REPRISE_API Tensor function(const Tensor& a, Scalar b);     \
+#define REPRISE_BINARY_WITH_SCALAR(function)              \
+  REPRISE_API Tensor function(const Tensor& a, Scalar b); \
   REPRISE_API Tensor function(Scalar a, const Tensor& b);
 REPRISE_BINARY_WITH_SCALAR(add)
 REPRISE_BINARY_WITH_SCALAR(sub)
@@ -111,29 +114,30 @@ template <class A, class B>
 concept TensorOperands = (std::same_as<A, Tensor> && std::convertible_to<B, Scalar>) ||
                          (std::same_as<B, Tensor> && std::convertible_to<A, Scalar>) ||
                          (std::same_as<A, Tensor> && std::same_as<B, Tensor>);
-template <class A, class B> requires TensorOperands<A, B>
-Tensor operator+(const A& a, const B& b) { return add(a, b); }
-template <class A, class B> requires TensorOperands<A, B>
-Tensor operator-(const A& a, const B& b) { return sub(a, b); }
-template <class A, class B> requires TensorOperands<A, B>
-Tensor operator*(const A& a, const B& b) { return mul(a, b); }
-template <class A, class B> requires TensorOperands<A, B>
-Tensor operator/(const A& a, const B& b) { return div(a, b); }
-template <class A, class B> requires TensorOperands<A, B>
-Tensor operator<(const A& a, const B& b) { return lt(a, b); }
-template <class A, class B> requires TensorOperands<A, B>
-Tensor operator<=(const A& a, const B& b) { return le(a, b); }
-template <class A, class B> requires TensorOperands<A, B>
-Tensor operator>(const A& a, const B& b) { return gt(a, b); }
-template <class A, class B> requires TensorOperands<A, B>
-Tensor operator>=(const A& a, const B& b) { return ge(a, b); }
-template <class A, class B> requires TensorOperands<A, B>
-Tensor operator==(const A& a, const B& b) { return eq(a, b); }
-template <class A, class B> requires TensorOperands<A, B>
-Tensor operator!=(const A& a, const B& b) { return ne(a, b); }
+template <class A, class B>
+requires TensorOperands<A, B> Tensor operator+(const A& a, const B& b) { return add(a, b); }
+template <class A, class B>
+requires TensorOperands<A, B> Tensor operator-(const A& a, const B& b) { return sub(a, b); }
+template <class A, class B>
+requires TensorOperands<A, B> Tensor operator*(const A& a, const B& b) { return mul(a, b); }
+template <class A, class B>
+requires TensorOperands<A, B> Tensor operator/(const A& a, const B& b) { return div(a, b); }
+template <class A, class B>
+requires TensorOperands<A, B> Tensor operator<(const A& a, const B& b) { return lt(a, b); }
+template <class A, class B>
+requires TensorOperands<A, B> Tensor operator<=(const A& a, const B& b) { return le(a, b); }
+template <class A, class B>
+requires TensorOperands<A, B> Tensor operator>(const A& a, const B& b) { return gt(a, b); }
+template <class A, class B>
+requires TensorOperands<A, B> Tensor operator>=(const A& a, const B& b) { return ge(a, b); }
+template <class A, class B>
+requires TensorOperands<A, B> Tensor operator==(const A& a, const B& b) { return eq(a, b); }
+template <class A, class B>
+requires TensorOperands<A, B> Tensor operator!=(const A& a, const B& b) { return ne(a, b); }
 inline Tensor operator-(const Tensor& x) { return neg(x); }
 
-// ---- Reductions; no dims means all -----------------------------------------------------------------
+// ---- Reductions; no dims means all
+// -----------------------------------------------------------------
 /// Integers and bool sum to int64.
 REPRISE_API Tensor sum(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
 /// Floating point only; the mean of nothing is NaN.
@@ -150,13 +154,16 @@ REPRISE_API Tensor argmin(const Tensor& x, std::optional<int64_t> dim = {}, bool
 REPRISE_API Tensor softmax(const Tensor& x, int64_t dim);
 REPRISE_API Tensor log_softmax(const Tensor& x, int64_t dim);
 
-// ---- Matrix products -------------------------------------------------------------------------------
-/// Vectors, matrices and batches of matrices by PyTorch's rules: [.., M, K] x [.., K, N] -> [.., M, N].
+// ---- Matrix products
+// -------------------------------------------------------------------------------
+/// Vectors, matrices and batches of matrices by PyTorch's rules: [.., M, K] x [.., K, N] -> [.., M,
+/// N].
 REPRISE_API Tensor matmul(const Tensor& a, const Tensor& b);
 /// x [.., in] with weight [out, in] and bias [out] (may be undefined) -> [.., out].
 REPRISE_API Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 
-// ---- Images: [N, C, H, W] or [C, H, W] ---------------------------------------------------------------
+// ---- Images: [N, C, H, W] or [C, H, W]
+// ---------------------------------------------------------------
 struct Conv2dOptions {
   Pair stride = 1, padding = 0, dilation = 1;
   int64_t groups = 1;
@@ -186,15 +193,16 @@ struct AvgPool2dOptions {
 REPRISE_API Tensor avg_pool2d(const Tensor& x, Pair kernel_size,
                               const AvgPool2dOptions& options = {});
 
-// ---- Normalisation, dropout, losses ------------------------------------------------------------------
+// ---- Normalisation, dropout, losses
+// ------------------------------------------------------------------
 struct BatchNormOptions {
   bool training = false;
   std::optional<double> momentum = 0.1;  ///< none: cumulative average
   double eps = 1e-5;
 };
-/// x [N, C, ...]. In training the statistics of the batch are used and running_mean, running_var [C]
-/// and num_batches_tracked (0-dim int64) are updated; else the running ones are used. weight, bias
-/// [C] and, in training, the running statistics may be undefined.
+/// x [N, C, ...]. In training the statistics of the batch are used and running_mean, running_var
+/// [C] and num_batches_tracked (0-dim int64) are updated; else the running ones are used. weight,
+/// bias [C] and, in training, the running statistics may be undefined.
 REPRISE_API Tensor batch_norm(const Tensor& x, const Tensor& running_mean,
                               const Tensor& running_var, const Tensor& weight = {},
                               const Tensor& bias = {}, const BatchNormOptions& options = {},
@@ -216,7 +224,8 @@ REPRISE_API Tensor cross_entropy(const Tensor& x, const Tensor& target,
 REPRISE_API Tensor mse_loss(const Tensor& x, const Tensor& target,
                             Reduction reduction = Reduction::mean);
 
-// ---- Shapes; views wherever strides allow --------------------------------------------------------------
+// ---- Shapes; views wherever strides allow
+// --------------------------------------------------------------
 /// One size may be -1. Copies only when the strides do not allow a view.
 REPRISE_API Tensor reshape(const Tensor& x, const Shape& shape);
 /// The same, but a Shape error where a copy would be needed.

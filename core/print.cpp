@@ -1,4 +1,5 @@
-// Tensors as text, as PyTorch prints them: nested brackets, long dimensions shortened in the middle.
+// Tensors as text, as PyTorch prints them: nested brackets, long dimensions shortened in the
+// middle.
 
 #include <algorithm>
 #include <cmath>
@@ -11,8 +12,8 @@
 namespace reprise {
 namespace {
 
-constexpr int64_t kEdge = 3;          // elements shown at each end of a shortened dimension
-constexpr int64_t kPrintAll = 1000;   // tensors up to this size are printed whole
+constexpr int64_t kEdge = 3;         // elements shown at each end of a shortened dimension
+constexpr int64_t kPrintAll = 1000;  // tensors up to this size are printed whole
 
 std::string number(const Scalar& value, DType dtype, bool whole) {
   if (dtype == bool_) return value.to<int64_t>() != 0 ? "true" : "false";
@@ -46,7 +47,8 @@ class Printer {
 
   void measure(const Tensor& x) {
     each_value(x, [&](const Scalar& v) { whole_ &= v.to<double>() == std::floor(v.to<double>()); });
-    each_value(x, [&](const Scalar& v) { width_ = std::max(width_, number(v, dtype_, whole_).size()); });
+    each_value(
+        x, [&](const Scalar& v) { width_ = std::max(width_, number(v, dtype_, whole_).size()); });
   }
 
   template <class F>
@@ -62,10 +64,10 @@ class Printer {
       return;
     }
     out_ += '[';
-    const std::string separator =
-        x.dim() == 1 ? ", "
-                     : "," + std::string(static_cast<size_t>(x.dim() - 1), '\n') +
-                           std::string(indent + 1, ' ');
+    const std::string separator = x.dim() == 1
+                                      ? ", "
+                                      : "," + std::string(static_cast<size_t>(x.dim() - 1), '\n') +
+                                            std::string(indent + 1, ' ');
     each_shown(x, [&](int64_t i, bool gap) {
       write(x[i], indent + 1);
       if (i + 1 < x.size(0)) out_ += separator;

@@ -76,6 +76,11 @@ Shape broadcast_shapes(std::string_view op, const Shape& a, const Shape& b) {
   return out;
 }
 
+void check_sizes(std::string_view op, const Shape& shape) {
+  const bool fine = std::all_of(shape.begin(), shape.end(), [](int64_t s) { return s >= 0; });
+  check(fine, ErrorKind::Shape, op, ": expected sizes of at least 0, got ", shape);
+}
+
 int wrap_dim(std::string_view op, int64_t dim, int dims) {
   const int64_t n = std::max(dims, 1);  // a scalar accepts dim 0 and -1, as in PyTorch
   check(dim >= -n && dim < n, ErrorKind::Index, op, ": expected dim in [", -n, ", ", n - 1,

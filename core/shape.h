@@ -67,6 +67,9 @@ REPRISE_API Shape broadcast_shapes(std::string_view op, const Shape& a, const Sh
 /// `dim` in [-dims, dims) as an index from the front. Index error naming `op`.
 REPRISE_API int wrap_dim(std::string_view op, int64_t dim, int dims);
 
+/// Shape error naming `op` unless all sizes are at least 0.
+REPRISE_API void check_sizes(std::string_view op, const Shape& shape);
+
 /// Height and width of a window, a stride or a padding; one number stands for both.
 struct Pair {
   int64_t h = 0, w = 0;

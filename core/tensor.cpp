@@ -48,8 +48,9 @@ std::array<int64_t, 3> Tensor::HWC() const { return {H(), W(), C()}; }
 
 void* Tensor::raw_data() const {
   check(static_cast<bool>(impl().storage), ErrorKind::Value,
-        is_symbolic() ? "tensor: a symbolic tensor has no values; replay a SymbolicModel to get them"
-                      : "tensor: a meta tensor has no values");
+        is_symbolic()
+            ? "tensor: a symbolic tensor has no values; replay a SymbolicModel to get them"
+            : "tensor: a meta tensor has no values");
   return impl().storage->data() + impl().offset * static_cast<int64_t>(size_of(dtype()));
 }
 
@@ -82,7 +83,8 @@ template std::vector<bool> Tensor::to_vector() const;
 
 Tensor Tensor::to(DType wanted) const {
   if (dtype() == wanted) return *this;
-  return composite("to", [wanted](const Tensor& x) { return apply(Copy{wanted}, x); }, *this);
+  return composite(
+      "to", [wanted](const Tensor& x) { return apply(Copy{wanted}, x); }, *this);
 }
 
 Tensor Tensor::to(Device wanted) const {
@@ -96,7 +98,8 @@ Tensor Tensor::clone() const { return reprise::clone(*this); }
 
 Tensor Tensor::contiguous() const {
   if (is_contiguous()) return *this;
-  return composite("contiguous", [](const Tensor& x) { return reprise::clone(x); }, *this);
+  return composite(
+      "contiguous", [](const Tensor& x) { return reprise::clone(x); }, *this);
 }
 
 Tensor& Tensor::copy_(const Tensor& source) {

@@ -1,7 +1,7 @@
 #pragma once
 // Tensor: a handle on shape, strides, type, device and shared storage, with an optional autograd
-// history. Copying a handle shares the data. A tensor made by `Input` is symbolic: it has a shape but
-// no data, and what is called on it grows the symbolic graph.
+// history. Copying a handle shares the data. A tensor made by `Input` is symbolic: it has a shape
+// but no data, and what is called on it grows the symbolic graph.
 
 #include <array>
 #include <functional>
@@ -88,7 +88,8 @@ class REPRISE_API Tensor {
   bool is_symbolic() const { return defined() && static_cast<bool>(impl_->symbol); }
   bool has_data() const { return defined() && static_cast<bool>(impl_->storage); }
 
-  // Names for sizes: a batch of vectors [N, features] or of images [N, C, H, W]; Shape error otherwise.
+  // Names for sizes: a batch of vectors [N, features] or of images [N, C, H, W]; Shape error
+  // otherwise.
   int64_t batch_size() const;  ///< size of the first dimension; kUnknown (-1) when not known
   int64_t features() const;    ///< of [N, features]
   int64_t C() const;
@@ -143,8 +144,8 @@ class REPRISE_API Tensor {
 
   // Calling a layer: x(layer) is layer(x), x(layer, y) is layer(x, y).
   template <class Layer, class... More>
-    requires(!std::is_convertible_v<Layer, Tensor>)
-  auto operator()(Layer&& layer, const More&... more) const {
+  requires(!std::is_convertible_v<Layer, Tensor>) auto operator()(Layer&& layer,
+                                                                  const More&... more) const {
     return layer(*this, more...);
   }
 
@@ -190,8 +191,8 @@ class REPRISE_API Tensor {
   Tensor unsqueeze(int64_t dim) const;
   Tensor gather(int64_t dim, const Tensor& index) const;
 
-  // In place: written into this tensor's storage. Autograd error on a leaf that requires grad, and on
-  // a view, while gradients are recorded.
+  // In place: written into this tensor's storage. Autograd error on a leaf that requires grad, and
+  // on a view, while gradients are recorded.
   Tensor& add_(const Tensor& other);
   Tensor& sub_(const Tensor& other);
   Tensor& mul_(const Tensor& other);

@@ -59,8 +59,9 @@ class Builder {
     check(node.made_by() != nullptr, ErrorKind::Graph, "SymbolicModel: the output of shape ",
           shape_text(outputs.front()->meta().shape), " needs the Input of shape ",
           shape_text(node.meta().shape), ", which is not among the inputs; it is read by ",
-          node.children().empty() ? "the output itself"
-                                  : display_name(node.children().front()->made_by()->callable.get()));
+          node.children().empty()
+              ? "the output itself"
+              : display_name(node.children().front()->made_by()->callable.get()));
   }
 
   size_t add_value(SymbolicNode* node, std::string name) {

@@ -16,7 +16,7 @@ struct Source {
 /// One call; it writes `outputs` (nodes nobody needs are written all the same).
 struct Step {
   std::shared_ptr<Callable> callable;
-  std::string name;                 ///< "Conv2d_3"
+  std::string name;  ///< "Conv2d_3"
   std::vector<Source> arguments;
   std::vector<size_t> outputs;      ///< values by output of the call; SIZE_MAX when not needed
   std::vector<size_t> last_use_of;  ///< values that no later step reads

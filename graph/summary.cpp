@@ -55,7 +55,8 @@ std::string SymbolicModel::summary() const {
   }
   size_t width = kGap * (kColumns - 1);
   for (size_t w : widths) width += w;
-  const std::string rule = std::string(width, '_') + "\n", double_rule = std::string(width, '=') + "\n";
+  const std::string rule = std::string(width, '_') + "\n",
+                    double_rule = std::string(width, '=') + "\n";
   std::string out = rule + line_of(rows[0], widths) + double_rule;
   for (size_t i = 1; i < rows.size(); ++i) out += line_of(rows[i], widths);
   return out + double_rule + totals(*this) + rule;

@@ -11,8 +11,8 @@ namespace {
 
 std::atomic<uint64_t> next_sequence{0};
 
-// Stand for an unknown batch size while shapes are inferred. Two of them show which sizes follow the
-// batch; both can be halved a few times.
+// Stand for an unknown batch size while shapes are inferred. Two of them show which sizes follow
+// the batch; both can be halved a few times.
 constexpr std::array<int64_t, 2> kProbes{8, 16};
 
 SymbolicNode* node_or_null(const Tensor& x) {

@@ -1,7 +1,8 @@
 #pragma once
 // The symbolic graph: what grows when layers and ops are called on the tensors that `Input` made.
-// Nodes are values, edges are layers or functions. Building infers shapes and computes nothing. A node
-// keeps its parents alive and knows its children; it dies when nobody holds it or a descendant.
+// Nodes are values, edges are layers or functions. Building infers shapes and computes nothing. A
+// node keeps its parents alive and knows its children; it dies when nobody holds it or a
+// descendant.
 
 #include <optional>
 #include <string>
@@ -12,8 +13,8 @@
 namespace reprise {
 
 struct InputOptions {
-  std::optional<int64_t> batch_size = {};   ///< default: unknown, printed as None
-  std::optional<Shape> batch_shape = {};    ///< the whole shape with the batch; wins over `shape`
+  std::optional<int64_t> batch_size = {};  ///< default: unknown, printed as None
+  std::optional<Shape> batch_shape = {};   ///< the whole shape with the batch; wins over `shape`
   DType dtype = float32;
 };
 

@@ -67,8 +67,8 @@ Metas Conv2d::infer(std::span<const Meta> in) const {
   const int64_t oh = out_size(x[2], w[2], stride.h, padding.h, dilation.h);
   const int64_t ow = out_size(x[3], w[3], stride.w, padding.w, dilation.w);
   check(oh > 0 && ow > 0, ErrorKind::Shape, "conv2d: expected an image that holds the kernel ",
-        Pair(w[2], w[3]), " with dilation ", dilation, ", got ", Pair(x[2], x[3]),
-        " with padding ", padding);
+        Pair(w[2], w[3]), " with dilation ", dilation, ", got ", Pair(x[2], x[3]), " with padding ",
+        padding);
   return {Meta({x[0], w[0], oh, ow}, in[0].dtype)};
 }
 
@@ -82,8 +82,8 @@ Metas Conv2dWeightGrad::infer(std::span<const Meta> in) const {
   return {Meta({gy[1], x[1] / groups, size.h, size.w}, in[0].dtype)};
 }
 
-// With * for the convolution, gx = gy *' w and gw = gy *'' x: each is linear in both operands, so the
-// three gradients below say the same thing.
+// With * for the convolution, gx = gy *' w and gw = gy *'' x: each is linear in both operands, so
+// the three gradients below say the same thing.
 
 Tensors Conv2d::vjp(const Vjp& v) const {
   const Tensor &gy = v.gy[0], &x = v.in[0], &w = v.in[1];
@@ -112,9 +112,8 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
       "conv2d",
       [op](const Tensor& a, const Tensor& w, const Tensor& b) {
         if (a.dim() == 3) {
-          return squeeze(conv2d(unsqueeze(a, 0), w, b,
-                                {op.stride, op.padding, op.dilation, op.groups}),
-                         0);
+          return squeeze(
+              conv2d(unsqueeze(a, 0), w, b, {op.stride, op.padding, op.dilation, op.groups}), 0);
         }
         const auto [p, q] = dense(a, w);
         return b.defined() ? apply(op, p, q, b.contiguous()) : apply(op, p, q);

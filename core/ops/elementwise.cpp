@@ -2,11 +2,12 @@
 
 #include "../dispatch.h"
 #include "../ops.h"
-#include "random.h"
+#include "create.h"
 
 namespace reprise {
 
-// ---- infer -----------------------------------------------------------------------------------------
+// ---- infer
+// -----------------------------------------------------------------------------------------
 
 template <class Self, int Arity>
 Metas Elementwise<Self, Arity>::infer(std::span<const Meta> in) const {
@@ -37,7 +38,8 @@ Metas Where::infer(std::span<const Meta> in) const {
 
 Metas Copy::infer(std::span<const Meta> in) const { return {Meta(in[0].shape, dtype)}; }
 
-// ---- vjp -------------------------------------------------------------------------------------------
+// ---- vjp
+// -------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -108,7 +110,8 @@ Tensors Where::vjp(const Vjp& v) const {
 }
 Tensors Copy::vjp(const Vjp& v) const { return {v.gy[0].to(v.in[0].dtype())}; }
 
-// ---- public functions --------------------------------------------------------------------------------
+// ---- public functions
+// --------------------------------------------------------------------------------
 
 namespace {
 
@@ -123,8 +126,8 @@ DType working_dtype(DType d) {
 
 template <class T>
 Tensor unary(const Tensor& x) {
-  return composite(T::name, [](const Tensor& a) { return apply(T{}, a.to(working_dtype<T>(a.dtype()))); },
-                   x);
+  return composite(
+      T::name, [](const Tensor& a) { return apply(T{}, a.to(working_dtype<T>(a.dtype()))); }, x);
 }
 
 Tensor expand_to(const Tensor& x, const Shape& shape) {
@@ -181,7 +184,7 @@ Tensor sqrt(const Tensor& x) { return unary<Sqrt>(x); }
 Tensor tanh(const Tensor& x) { return unary<Tanh>(x); }
 Tensor sigmoid(const Tensor& x) { return unary<Sigmoid>(x); }
 
-#define REPRISE_BINARY(function, T)                                            \
+#define REPRISE_BINARY(function, T)                                             \
   Tensor function(const Tensor& a, const Tensor& b) { return binary<T>(a, b); } \
   Tensor function(const Tensor& a, Scalar b) { return binary<T>(a, b); }        \
   Tensor function(Scalar a, const Tensor& b) { return binary<T>(a, b); }
@@ -205,8 +208,8 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
       "where",
       [](const Tensor& c, const Tensor& x, const Tensor& y) {
         const DType dtype = promote(x.dtype(), y.dtype());
-        const Shape shape = broadcast_shapes(
-            "where", c.shape(), broadcast_shapes("where", x.shape(), y.shape()));
+        const Shape shape =
+            broadcast_shapes("where", c.shape(), broadcast_shapes("where", x.shape(), y.shape()));
         return apply(Where{}, expand_to(c, shape), expand_to(x.to(dtype), shape),
                      expand_to(y.to(dtype), shape));
       },
@@ -244,7 +247,8 @@ Tensor clamp(const Tensor& x, std::optional<Scalar> min, std::optional<Scalar> m
 }
 
 Tensor clone(const Tensor& x) {
-  return composite("clone", [](const Tensor& a) { return apply(Copy{a.dtype()}, a); }, x);
+  return composite(
+      "clone", [](const Tensor& a) { return apply(Copy{a.dtype()}, a); }, x);
 }
 
 namespace {

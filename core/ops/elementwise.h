@@ -1,8 +1,8 @@
 #pragma once
-// Elementwise ops. The body `f` is written once, over anything that has the arithmetic: a SIMD vector
-// on the CPU, a scalar on CUDA. Functions such as exp are found by argument-dependent lookup.
-// The public functions (../ops.h) broadcast and promote first: a kernel sees inputs of one shape and
-// one dtype (besides the condition of `where`).
+// Elementwise ops. The body `f` is written once, over anything that has the arithmetic: a SIMD
+// vector on the CPU, a scalar on CUDA. Functions such as exp are found by argument-dependent
+// lookup. The public functions (../ops.h) broadcast and promote first: a kernel sees inputs of one
+// shape and one dtype (besides the condition of `where`).
 
 #include "../op.h"
 
@@ -61,7 +61,9 @@ struct Relu : Elementwise<Relu, 1> {
 struct ReluGrad : Elementwise<ReluGrad, 2> {
   static constexpr std::string_view name = "relu_grad";
   static constexpr unsigned save_in = 0b10;
-  REPRISE_HD auto f(const auto& gy, const auto& y) const { return select(y > zero(y), gy, zero(y)); }
+  REPRISE_HD auto f(const auto& gy, const auto& y) const {
+    return select(y > zero(y), gy, zero(y));
+  }
   Tensors vjp(const Vjp& v) const;
 };
 struct Exp : UnaryFloat<Exp> {
@@ -173,7 +175,9 @@ struct Where : Elementwise<Where, 3> {
   static constexpr std::string_view name = "where";
   static constexpr Domain domain = Domain::all;
   static constexpr unsigned save_in = 0b001;
-  REPRISE_HD auto f(const auto& mask, const auto& a, const auto& b) const { return select(mask, a, b); }
+  REPRISE_HD auto f(const auto& mask, const auto& a, const auto& b) const {
+    return select(mask, a, b);
+  }
   Metas infer(std::span<const Meta> in) const;
   Tensors vjp(const Vjp& v) const;
 };
@@ -191,8 +195,9 @@ struct Copy {
 };
 
 // The family lists: kernels are instantiated from them, and tests count their rows against them.
-#define REPRISE_ELEMENTWISE_OPS(X)                                                          \
-  X(Neg) X(Abs) X(Sign) X(Relu) X(ReluGrad) X(Exp) X(Log) X(Sqrt) X(Tanh) X(Sigmoid) X(Add) \
-  X(Sub) X(Mul) X(Div) X(Pow) X(Maximum) X(Minimum) X(Eq) X(Ne) X(Lt) X(Le) X(Gt) X(Ge) X(Where)
+#define REPRISE_ELEMENTWISE_OPS(X)                                                                 \
+  X(Neg)                                                                                           \
+  X(Abs) X(Sign) X(Relu) X(ReluGrad) X(Exp) X(Log) X(Sqrt) X(Tanh) X(Sigmoid) X(Add) X(Sub) X(Mul) \
+      X(Div) X(Pow) X(Maximum) X(Minimum) X(Eq) X(Ne) X(Lt) X(Le) X(Gt) X(Ge) X(Where)
 
 }  // namespace reprise

@@ -5,8 +5,8 @@
 
 namespace reprise {
 
-/// (x, index int64) -> out[i][j][k] = x[i][index[i][j][k]][k] for dim 1. index has x's number of dims
-/// and is no larger than x in the others. Index error for an index outside [0, size).
+/// (x, index int64) -> out[i][j][k] = x[i][index[i][j][k]][k] for dim 1. index has x's number of
+/// dims and is no larger than x in the others. Index error for an index outside [0, size).
 struct Gather {
   int dim;
   static constexpr std::string_view name = "gather";

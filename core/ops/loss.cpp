@@ -12,8 +12,8 @@ Tensor reduce(const Tensor& loss, Reduction reduction) {
 }
 
 void check_target(const Tensor& x, const Tensor& target, int64_t ignore_index) {
-  check(x.dim() >= 2, ErrorKind::Shape, "cross_entropy: expected logits [N, C] or [N, C, ...], got ",
-        x.shape());
+  check(x.dim() >= 2, ErrorKind::Shape,
+        "cross_entropy: expected logits [N, C] or [N, C, ...], got ", x.shape());
   check(target.dtype() == int64, ErrorKind::DType,
         "cross_entropy: expected a target of int64 class indices, got ", target.dtype());
   Shape expected = x.shape();

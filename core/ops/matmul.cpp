@@ -56,7 +56,8 @@ Tensors Linear::vjp(const Vjp& v) const {
   return g;
 }
 
-// ---- public functions --------------------------------------------------------------------------------
+// ---- public functions
+// --------------------------------------------------------------------------------
 
 namespace {
 
@@ -76,8 +77,9 @@ Tensor multiply(const Tensor& a, const Tensor& b) {
   check(a.size(-1) == b.size(-2), ErrorKind::Shape, "matmul: cannot multiply ", a.shape(), " by ",
         b.shape(), ": expected inner sizes alike, got ", a.size(-1), " and ", b.size(-2));
   Shape out = b.dim() == 2 ? batch_of(a) : broadcast_shapes("matmul", batch_of(a), batch_of(b));
-  const Tensor y = b.dim() == 2 ? apply(MatMul{}, reshape(a, {out.numel() * a.size(-2), a.size(-1)}), b)
-                                : apply(MatMul{}, as_batch(a, out), as_batch(b, out));
+  const Tensor y = b.dim() == 2
+                       ? apply(MatMul{}, reshape(a, {out.numel() * a.size(-2), a.size(-1)}), b)
+                       : apply(MatMul{}, as_batch(a, out), as_batch(b, out));
   out.push_back(a.size(-2));
   out.push_back(b.size(-1));
   return reshape(y, out);

@@ -5,8 +5,8 @@
 
 namespace reprise {
 
-/// [M, K] x [K, N] -> [M, N], or a batch of them: [B, M, K] x [B, K, N] -> [B, M, N]. Any strides, so
-/// that transposes and broadcasts need no copy.
+/// [M, K] x [K, N] -> [M, N], or a batch of them: [B, M, K] x [B, K, N] -> [B, M, N]. Any strides,
+/// so that transposes and broadcasts need no copy.
 struct MatMul {
   static constexpr std::string_view name = "matmul";
   static constexpr unsigned save_in = 0b11;

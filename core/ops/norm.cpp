@@ -2,15 +2,13 @@
 
 #include "../dispatch.h"
 #include "../ops.h"
-#include "../random.h"
-#include "random.h"
 
 namespace reprise {
 namespace {
 
 void check_channels(std::string_view argument, const Shape& got, int64_t channels) {
-  check(got == Shape{channels}, ErrorKind::Shape, "batch_norm: expected ", argument,
-        " of shape [", channels, "], got ", got);
+  check(got == Shape{channels}, ErrorKind::Shape, "batch_norm: expected ", argument, " of shape [",
+        channels, "], got ", got);
 }
 
 /// [C] as [1, C, 1, ...], to stand beside x.
@@ -86,7 +84,8 @@ Tensors BatchNorm::vjp(const Vjp& v) const {
   return g;
 }
 
-// ---- public functions --------------------------------------------------------------------------------
+// ---- public functions
+// --------------------------------------------------------------------------------
 
 namespace {
 
@@ -99,8 +98,11 @@ Tensor batch_norm_training(const Tensor& x, const Tensor& weight, const Tensor& 
                            const Tensor& running_mean, const Tensor& running_var,
                            const Tensor& count, const BatchNormOptions& o) {
   const std::array<Tensor, 6> in{
-      x.contiguous(), or_filled(weight, 1, x), or_filled(bias, 0, x),
-      or_filled(running_mean, 0, x), or_filled(running_var, 1, x),
+      x.contiguous(),
+      or_filled(weight, 1, x),
+      or_filled(bias, 0, x),
+      or_filled(running_mean, 0, x),
+      or_filled(running_var, 1, x),
       count.defined() ? count : zeros({}, {.dtype = int64, .device = x.device()})};
   return dispatch(Model(BatchNorm{o.momentum.value_or(-1), o.eps}), in).front();
 }
@@ -131,21 +133,6 @@ Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& run
                                 : batch_norm_eval(a, w, b, mean, var, options.eps);
       },
       x, running_mean, running_var, weight, bias, num_batches_tracked);
-}
-
-Tensor dropout(const Tensor& x, double p, bool training) {
-  check(p >= 0 && p <= 1, ErrorKind::Value, "dropout: expected p in [0, 1], got ", p);
-  return composite(
-      "dropout",
-      [p, training](const Tensor& a) {
-        if (!training || p == 0) return a;
-        Generator& generator = default_generator();
-        const uint64_t seed = generator.seed();
-        const auto count = static_cast<uint64_t>(a.numel());
-        const uint64_t offset = a.has_data() ? generator.reserve(count) : 0;
-        return apply(Dropout{p, seed, offset}, a);
-      },
-      x);
 }
 
 }  // namespace reprise

@@ -1,5 +1,6 @@
 #pragma once
-// Batch normalisation of dense x [N, C, ...] with statistics of this batch (Ioffe and Szegedy, 2015).
+// Batch normalisation of dense x [N, C, ...] with statistics of this batch (Ioffe and Szegedy,
+// 2015).
 
 #include "../op.h"
 

@@ -59,8 +59,7 @@ auto batched(const Tensor& x, const F& f) {
 
 Metas MaxPool2d::infer(std::span<const Meta> in) const {
   check_floating(name, in[0].dtype);
-  const Shape out =
-      pooled(name, in[0].shape, kernel_size, stride, padding, dilation, ceil_mode);
+  const Shape out = pooled(name, in[0].shape, kernel_size, stride, padding, dilation, ceil_mode);
   return {Meta(out, in[0].dtype), Meta(out, int64)};
 }
 
@@ -100,8 +99,8 @@ Tensors AvgPool2dGrad::vjp(const Vjp& v) const {
 namespace {
 
 Tensors max_pool(const Tensor& x, Pair kernel_size, const MaxPool2dOptions& o) {
-  const MaxPool2d op{{kernel_size, o.stride.value_or(kernel_size), o.padding, o.dilation,
-                      o.ceil_mode}};
+  const MaxPool2d op{
+      {kernel_size, o.stride.value_or(kernel_size), o.padding, o.dilation, o.ceil_mode}};
   return composite(
       "max_pool2d",
       [op](const Tensor& a) {

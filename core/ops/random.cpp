@@ -1,15 +1,11 @@
 #include "random.h"
 
-#include <cmath>
-
 #include "../dispatch.h"
 #include "../ops.h"
 #include "../random.h"
 
 namespace reprise {
 
-Metas Full::infer(std::span<const Meta>) const { return {Meta(shape, dtype, device)}; }
-Metas Arange::infer(std::span<const Meta>) const { return {Meta({size}, dtype, device)}; }
 Metas Random::infer(std::span<const Meta>) const { return {Meta(shape, dtype, device)}; }
 
 Metas Dropout::infer(std::span<const Meta> in) const {
@@ -20,25 +16,10 @@ Metas Dropout::infer(std::span<const Meta> in) const {
 
 Tensors Dropout::vjp(const Vjp& v) const { return {apply(*this, v.gy[0])}; }
 
+// ---- public functions
+// --------------------------------------------------------------------------------
+
 namespace {
-
-void check_sizes(std::string_view op, const Shape& shape) {
-  for (int64_t s : shape) {
-    check(s >= 0, ErrorKind::Shape, op, ": expected sizes of at least 0, got ", shape);
-  }
-}
-
-Tensor finish(Tensor x, const TensorOptions& options) {
-  if (options.requires_grad) x.requires_grad_();
-  return x;
-}
-
-Tensor fill(std::string_view op, const Shape& shape, Scalar value, DType fallback,
-            const TensorOptions& options) {
-  check_sizes(op, shape);
-  const DType dtype = options.dtype.value_or(fallback);
-  return finish(apply(Full{shape, value, dtype, options.device}), options);
-}
 
 Tensor random(std::string_view op, const Shape& shape, bool normal, const TensorOptions& options) {
   check_sizes(op, shape);
@@ -50,20 +31,13 @@ Tensor random(std::string_view op, const Shape& shape, bool normal, const Tensor
   const uint64_t offset = options.device.kind == Device::Kind::meta
                               ? 0
                               : generator.reserve(static_cast<uint64_t>(shape.numel()));
-  return finish(apply(Random{shape, dtype, options.device, normal, 0, 1, seed, offset}), options);
+  Tensor x = apply(Random{shape, dtype, options.device, normal, 0, 1, seed, offset});
+  if (options.requires_grad) x.requires_grad_();
+  return x;
 }
 
 }  // namespace
 
-Tensor zeros(const Shape& shape, const TensorOptions& options) {
-  return fill("zeros", shape, 0, float32, options);
-}
-Tensor ones(const Shape& shape, const TensorOptions& options) {
-  return fill("ones", shape, 1, float32, options);
-}
-Tensor full(const Shape& shape, Scalar value, const TensorOptions& options) {
-  return fill("full", shape, value, value.dtype() == float64 ? float32 : value.dtype(), options);
-}
 Tensor rand(const Shape& shape, const TensorOptions& options) {
   return random("rand", shape, false, options);
 }
@@ -71,109 +45,19 @@ Tensor randn(const Shape& shape, const TensorOptions& options) {
   return random("randn", shape, true, options);
 }
 
-Tensor empty(const Shape& shape, const TensorOptions& options) {
-  check_sizes("empty", shape);
-  const Meta meta(shape, options.dtype.value_or(float32), options.device);
-  if (options.device.kind == Device::Kind::meta) return meta_tensor(meta);
-  return finish(
-      Tensor(make_ref<TensorImpl>(meta, make_ref<Storage>(meta.nbytes(), options.device))),
-      options);
-}
-
-Tensor empty_like(const Tensor& x) {
-  return composite("empty_like", [](const Tensor& a) {
-    return empty(a.shape(), {.dtype = a.dtype(), .device = a.device()});
-  }, x);
-}
-Tensor zeros_like(const Tensor& x) {
-  return composite("zeros_like", [](const Tensor& a) {
-    return zeros(a.shape(), {.dtype = a.dtype(), .device = a.device()});
-  }, x);
-}
-Tensor ones_like(const Tensor& x) {
-  return composite("ones_like", [](const Tensor& a) {
-    return ones(a.shape(), {.dtype = a.dtype(), .device = a.device()});
-  }, x);
-}
-
-Tensor arange(Scalar start, Scalar end, Scalar step, const TensorOptions& options) {
-  const double distance = end.to<double>() - start.to<double>(), by = step.to<double>();
-  check(by != 0 && distance / by >= 0, ErrorKind::Value, "arange: expected a step from ", start,
-        " towards ", end, ", got ", step);
-  const bool real = start.dtype() == float64 || end.dtype() == float64 || step.dtype() == float64;
-  const double size = std::ceil(distance / by);
-  check(size < 0x1p62, ErrorKind::Value, "arange: expected a finite number of elements, got ", size);
-  const DType dtype = options.dtype.value_or(real ? float32 : int64);
-  return finish(apply(Arange{start, step, static_cast<int64_t>(size), dtype, options.device}),
-                options);
-}
-Tensor arange(Scalar end, const TensorOptions& options) { return arange(0, end, 1, options); }
-
-Tensor& Tensor::fill_(Scalar value) {
-  dispatch(Model(Full{shape(), value, dtype(), device()}), {}, this);
-  return *this;
-}
-
-Tensor from_blob(void* data, const Shape& shape, const TensorOptions& options,
-                 std::function<void(void*)> deleter) {
-  check_sizes("from_blob", shape);
-  const Meta meta(shape, options.dtype.value_or(float32), options.device);
-  check(data != nullptr || meta.nbytes() == 0, ErrorKind::Value,
-        "from_blob: expected memory for ", shape, ", got a null pointer");
-  check(meta.device.kind == Device::Kind::cpu, ErrorKind::Device,
-        "from_blob: expected memory on cpu, got ", meta.device);
-  if (!deleter) deleter = [](void*) {};
-  auto storage = make_ref<Storage>(data, meta.nbytes(), std::move(deleter));
-  return finish(Tensor(make_ref<TensorImpl>(meta, std::move(storage))), options);
-}
-
-// ---- tensor({{1, 2}, {3, 4}}) ------------------------------------------------------------------------
-
-namespace {
-
-void measure(const NestedList& list, Shape& shape, int depth) {
-  if (!list.is_list()) {
-    check(depth == shape.dim(), ErrorKind::Shape,
-          "tensor: expected lists of one depth, got a number beside a list");
-    return;
-  }
-  const auto size = static_cast<int64_t>(list.items().size());
-  if (depth == shape.dim()) shape.push_back(size);
-  const int64_t expected = shape[static_cast<size_t>(depth)];
-  check(size == expected, ErrorKind::Shape, "tensor: expected lists of one length, got ", expected,
-        " and ", size);
-}
-
-void collect(const NestedList& list, Shape& shape, int depth, std::vector<Scalar>& values) {
-  const bool first = values.empty();
-  if (!list.is_list() && !first) measure(list, shape, depth);
-  if (!list.is_list()) return values.push_back(list.value());
-  check(first || depth < shape.dim(), ErrorKind::Shape,
-        "tensor: expected lists of one depth, got a list beside a number");
-  measure(list, shape, depth);
-  for (const NestedList& item : list.items()) collect(item, shape, depth + 1, values);
-}
-
-DType common_dtype(const std::vector<Scalar>& values) {
-  if (values.empty()) return float32;
-  DType dtype = bool_;
-  for (const Scalar& v : values) dtype = promote(dtype, v.dtype());
-  return dtype == float64 ? float32 : dtype;
-}
-
-}  // namespace
-
-Tensor tensor(const NestedList& list, const TensorOptions& options) {
-  Shape shape;
-  std::vector<Scalar> values;
-  collect(list, shape, 0, values);
-  const DType dtype = options.dtype.value_or(common_dtype(values));
-  Tensor out = empty(shape, {.dtype = dtype});
-  visit_dtype(dtype, [&]<class T>() {
-    T* to = static_cast<T*>(out.raw_data());
-    for (const Scalar& v : values) *to++ = v.to<T>();
-  });
-  return finish(out.to(options.device), options);
+Tensor dropout(const Tensor& x, double p, bool training) {
+  check(p >= 0 && p <= 1, ErrorKind::Value, "dropout: expected p in [0, 1], got ", p);
+  return composite(
+      "dropout",
+      [p, training](const Tensor& a) {
+        if (!training || p == 0) return a;
+        Generator& generator = default_generator();
+        const uint64_t seed = generator.seed();
+        const auto count = static_cast<uint64_t>(a.numel());
+        const uint64_t offset = a.has_data() ? generator.reserve(count) : 0;
+        return apply(Dropout{p, seed, offset}, a);
+      },
+      x);
 }
 
 }  // namespace reprise

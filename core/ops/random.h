@@ -1,42 +1,10 @@
 #pragma once
-// Ops that make values from nothing or from the counter-based generator (../random.h): element i of a
-// result depends on seed, offset and i alone.
+// Ops that draw from the counter-based generator (../random.h): element i of a result depends on
+// seed, offset and i alone.
 
 #include "../op.h"
-#include "../scalar.h"
 
 namespace reprise {
-
-struct Full {
-  Shape shape;
-  Scalar value;
-  DType dtype;
-  Device device;
-  static constexpr std::string_view name = "full";
-  auto tie() const {
-    return std::tuple(Attr("shape", shape), Attr("value", value), Attr("dtype", dtype),
-                      Attr("device", device));
-  }
-  Metas infer(std::span<const Meta> in) const;
-  void cpu(const Launch& l) const;
-  void cuda(const Launch& l) const;
-};
-
-/// start, start + step, ... : `size` elements.
-struct Arange {
-  Scalar start, step;
-  int64_t size;
-  DType dtype;
-  Device device;
-  static constexpr std::string_view name = "arange";
-  auto tie() const {
-    return std::tuple(Attr("start", start), Attr("step", step), Attr("size", size),
-                      Attr("dtype", dtype), Attr("device", device));
-  }
-  Metas infer(std::span<const Meta> in) const;
-  void cpu(const Launch& l) const;
-  void cuda(const Launch& l) const;
-};
 
 /// Uniform in [low, high), or normal with mean `low` and standard deviation `high` when `normal`.
 struct Random {
@@ -63,9 +31,7 @@ struct Dropout {
   double p;
   uint64_t seed, offset;
   static constexpr std::string_view name = "dropout";
-  auto tie() const {
-    return std::tuple(Attr("p", p), Attr("seed", seed), Attr("offset", offset));
-  }
+  auto tie() const { return std::tuple(Attr("p", p), Attr("seed", seed), Attr("offset", offset)); }
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;
   void cuda(const Launch& l) const;

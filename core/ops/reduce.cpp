@@ -51,9 +51,7 @@ Metas Sum::infer(std::span<const Meta> in) const {
   return {Meta(reduced(in[0].shape, dims, keepdim), dtype)};
 }
 
-Tensors Sum::vjp(const Vjp& v) const {
-  return {spread(v.gy[0], dims, keepdim, v.in[0].shape())};
-}
+Tensors Sum::vjp(const Vjp& v) const { return {spread(v.gy[0], dims, keepdim, v.in[0].shape())}; }
 
 Metas MaxDim::infer(std::span<const Meta> in) const {
   const Shape& shape = in[0].shape;
@@ -94,7 +92,8 @@ Tensors LogSoftmax::vjp(const Vjp& v) const {
   return {gy - exp(v.out[0]) * sum(gy, dim, true)};
 }
 
-// ---- public functions --------------------------------------------------------------------------------
+// ---- public functions
+// --------------------------------------------------------------------------------
 
 Tensor sum(const Tensor& x, const Dims& dims, bool keepdim) {
   return composite(
@@ -171,15 +170,18 @@ Tensor argmin(const Tensor& x, std::optional<int64_t> dim, bool keepdim) {
 }
 
 Tensor softmax(const Tensor& x, int64_t dim) {
-  return composite("softmax", [dim](const Tensor& a) {
-    return apply(Softmax{wrap_dim("softmax", dim, a.dim())}, a);
-  }, x);
+  return composite(
+      "softmax",
+      [dim](const Tensor& a) { return apply(Softmax{wrap_dim("softmax", dim, a.dim())}, a); }, x);
 }
 
 Tensor log_softmax(const Tensor& x, int64_t dim) {
-  return composite("log_softmax", [dim](const Tensor& a) {
-    return apply(LogSoftmax{wrap_dim("log_softmax", dim, a.dim())}, a);
-  }, x);
+  return composite(
+      "log_softmax",
+      [dim](const Tensor& a) {
+        return apply(LogSoftmax{wrap_dim("log_softmax", dim, a.dim())}, a);
+      },
+      x);
 }
 
 }  // namespace reprise

@@ -19,8 +19,8 @@ struct Sum {
   Tensors vjp(const Vjp& v) const;
 };
 
-/// Largest (or smallest) value over one dimension and its first index (int64). NaN counts as largest
-/// and as smallest, as in PyTorch.
+/// Largest (or smallest) value over one dimension and its first index (int64). NaN counts as
+/// largest and as smallest, as in PyTorch.
 struct MaxDim {
   int dim;
   bool keepdim;

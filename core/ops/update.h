@@ -1,6 +1,6 @@
 #pragma once
-// Optimizer steps: one parameter and its state updated in place. The learning rate is a 0-dim float64
-// tensor, so that a recorded step follows a schedule.
+// Optimizer steps: one parameter and its state updated in place. The learning rate is a 0-dim
+// float64 tensor, so that a recorded step follows a schedule.
 
 #include "../op.h"
 

@@ -8,36 +8,13 @@
 namespace reprise {
 namespace {
 
-/// Strides under which `meta` reads as `shape` without a copy; none when there are none. Dimensions
-/// that lie densely behind one another form a run, and every run is cut anew on its own.
-std::optional<Strides> view_strides(const Meta& meta, const Shape& shape) {
-  Strides strides = contiguous_strides(shape);
-  if (meta.numel() == 0 || meta.dim() == 0) return strides;
-  size_t out = shape.size();
-  int64_t run = 1, step = meta.strides.back();  // elements of the run; distance of the innermost
-  for (size_t in = meta.shape.size(); in-- > 0;) {
-    run *= meta.shape[in];
-    const bool continues =
-        in > 0 && (meta.shape[in - 1] == 1 || meta.strides[in - 1] == run * step);
-    if (continues) continue;
-    int64_t filled = 1;
-    while (out > 0 && (filled < run || shape[out - 1] == 1)) {
-      strides[--out] = filled * step;
-      filled *= shape[out];
-    }
-    if (filled != run) return {};
-    if (in > 0) step = meta.strides[in - 1];
-    run = 1;
-  }
-  return strides;
-}
-
 /// `shape` with its -1 worked out for `numel` elements.
 Shape resolve(std::string_view op, Shape shape, int64_t numel, const Shape& from) {
   int64_t known = 1;
   int64_t* unknown = nullptr;
   for (int64_t& s : shape) {
-    check(s >= kUnknown, ErrorKind::Shape, op, ": expected sizes of at least 0 and one -1, got ", s);
+    check(s >= kUnknown, ErrorKind::Shape, op, ": expected sizes of at least 0 and one -1, got ",
+          s);
     check(s != kUnknown || unknown == nullptr, ErrorKind::Shape, op,
           ": expected at most one size of -1, got two");
     if (s == kUnknown) {
@@ -60,7 +37,8 @@ Shape resolve(std::string_view op, Shape shape, int64_t numel, const Shape& from
 
 }  // namespace
 
-// ---- infer -----------------------------------------------------------------------------------------
+// ---- infer
+// -----------------------------------------------------------------------------------------
 
 Metas ViewAs::infer(std::span<const Meta> in) const {
   const auto strides = view_strides(in[0], shape);
@@ -83,8 +61,9 @@ Metas Expand::infer(std::span<const Meta> in) const {
   const size_t lead = shape.size() - x.shape.size();
   Strides strides = Shape::filled(shape.dim(), 0);
   for (size_t i = 0; i < x.shape.size(); ++i) {
-    check(x.shape[i] == shape[lead + i] || x.shape[i] == 1, ErrorKind::Shape, "expand: cannot make ",
-          shape, " of ", x.shape, ": expected size ", shape[lead + i], " or 1, got ", x.shape[i]);
+    check(x.shape[i] == shape[lead + i] || x.shape[i] == 1, ErrorKind::Shape,
+          "expand: cannot make ", shape, " of ", x.shape, ": expected size ", shape[lead + i],
+          " or 1, got ", x.shape[i]);
     strides[lead + i] = x.shape[i] == shape[lead + i] ? x.strides[i] : 0;
   }
   return {Meta(shape, strides, x.dtype)};
@@ -107,30 +86,8 @@ Metas SliceGrad::infer(std::span<const Meta> in) const {
   return {Meta(shape, in[0].dtype)};
 }
 
-Metas Cat::infer(std::span<const Meta> in) const {
-  Shape shape = in[0].shape;
-  const auto at = static_cast<size_t>(dim);
-  for (size_t i = 1; i < in.size(); ++i) {
-    Shape other = in[i].shape;
-    check(other.dim() == shape.dim() && in[i].dtype == in[0].dtype, ErrorKind::Shape,
-          "cat: expected tensors like ", in[0].dtype, in[0].shape, ", got ", in[i].dtype, other,
-          " at position ", i);
-    std::swap(other[at], shape[at]);  // the only size that may differ
-    const bool same = [&] {
-      for (size_t d = 0; d < shape.size(); ++d) {
-        if (d != at && other[d] != shape[d]) return false;
-      }
-      return true;
-    }();
-    std::swap(other[at], shape[at]);
-    check(same, ErrorKind::Shape, "cat: expected sizes like ", in[0].shape, " besides dim ", dim,
-          ", got ", other, " at position ", i);
-    shape[at] += other[at];
-  }
-  return {Meta(shape, in[0].dtype)};
-}
-
-// ---- vjp -------------------------------------------------------------------------------------------
+// ---- vjp
+// -------------------------------------------------------------------------------------------
 
 Tensors ViewAs::vjp(const Vjp& v) const { return {reshape(v.gy[0], v.in[0].shape())}; }
 
@@ -159,18 +116,8 @@ Tensors Slice::vjp(const Vjp& v) const {
 
 Tensors SliceGrad::vjp(const Vjp& v) const { return {apply(slice, v.gy[0])}; }
 
-Tensors Cat::vjp(const Vjp& v) const {
-  Tensors out;
-  int64_t start = 0;
-  for (const Tensor& x : v.in) {
-    const int64_t size = x.size(dim);
-    out.push_back(apply(Slice{dim, start, size, 1}, v.gy[0]));
-    start += size;
-  }
-  return out;
-}
-
-// ---- public functions --------------------------------------------------------------------------------
+// ---- public functions
+// --------------------------------------------------------------------------------
 
 namespace {
 
@@ -303,7 +250,8 @@ Tensor expand(const Tensor& x, const Shape& shape) {
         const size_t lead = shape.size() - a.shape().size();
         for (size_t i = 0; i < full.size(); ++i) {
           if (full[i] == kUnknown && i >= lead) full[i] = a.shape()[i - lead];
-          check(full[i] >= 0, ErrorKind::Shape, "expand: expected sizes of at least 0, got ", shape);
+          check(full[i] >= 0, ErrorKind::Shape, "expand: expected sizes of at least 0, got ",
+                shape);
         }
         return full == a.shape() ? a : apply(Expand{full}, a);
       },
@@ -334,42 +282,6 @@ Tensor unsqueeze(const Tensor& x, int64_t dim) {
         return view_as(a, shape);
       },
       x);
-}
-
-namespace {
-
-/// A function of any number of tensors, for symbolic ones.
-class CatCallable final : public Callable {
- public:
-  explicit CatCallable(int64_t dim) : dim_(dim) {}
-  std::string name() const override { return "cat"; }
-  Tensors call(std::span<const Tensor> in) override { return {cat(Tensors(in), dim_)}; }
-
- private:
-  int64_t dim_;
-};
-
-}  // namespace
-
-Tensor cat(const Tensors& tensors, int64_t dim) {
-  check(!tensors.empty(), ErrorKind::Value, "cat: expected at least one tensor, got none");
-  for (const Tensor& x : tensors) {
-    if (x.is_symbolic()) return call_symbolic(std::make_shared<CatCallable>(dim), tensors).front();
-  }
-  check(tensors[0].dim() > 0, ErrorKind::Shape, "cat: expected at least 1 dimension, got a scalar");
-  const Cat op{wrap_dim("cat", dim, tensors[0].dim())};
-  DType dtype = tensors[0].dtype();
-  for (const Tensor& x : tensors) dtype = promote(dtype, x.dtype());
-  Tensors in;
-  for (const Tensor& x : tensors) in.push_back(x.to(dtype));
-  return dispatch(Model(op), in).front();
-}
-
-Tensor stack(const Tensors& tensors, int64_t dim) {
-  Tensors rows;
-  for (const Tensor& x : tensors) rows.push_back(unsqueeze(x, dim));
-  check(!rows.empty(), ErrorKind::Value, "stack: expected at least one tensor, got none");
-  return cat(rows, dim < 0 ? dim + rows[0].dim() : dim);
 }
 
 }  // namespace reprise

@@ -1,12 +1,13 @@
 #pragma once
-// Views: outputs that share the storage of their input. They have no kernel. Cat and SliceGrad, the
-// gradients and opposites of views, copy.
+// Views: outputs that share the storage of their input. They have no kernel; SliceGrad, the
+// gradient of one, has.
 
 #include "../op.h"
 
 namespace reprise {
 
-/// The same elements in another shape (given in full). Shape error when the strides do not allow it.
+/// The same elements in another shape (given in full). Shape error when the strides do not allow
+/// it.
 struct ViewAs {
   Shape shape;
   static constexpr std::string_view name = "view";
@@ -57,17 +58,6 @@ struct SliceGrad {
   int64_t full;
   static constexpr std::string_view name = "slice_grad";
   auto tie() const { return std::tuple_cat(slice.tie(), std::tuple(Attr("full", full))); }
-  Metas infer(std::span<const Meta> in) const;
-  void cpu(const Launch& l) const;
-  void cuda(const Launch& l) const;
-  Tensors vjp(const Vjp& v) const;
-};
-
-/// Any number of tensors one after another along `dim`; equal in all other sizes.
-struct Cat {
-  int dim;
-  static constexpr std::string_view name = "cat";
-  auto tie() const { return std::tuple(Attr("dim", dim)); }
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;
   void cuda(const Launch& l) const;

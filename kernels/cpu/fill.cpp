@@ -1,6 +1,6 @@
 // Full and Arange: values that depend on the index alone.
 
-#include "../../core/ops/random.h"
+#include "../../core/ops/create.h"
 #include "../../core/parallel.h"
 #include "assign.h"
 #include "convert.h"

@@ -1,5 +1,5 @@
-// MatMul and Linear call the packed product of gemm.h, which reads operands of any strides where they
-// lie; transposes and broadcast batches cost no copy.
+// MatMul and Linear call the packed product of gemm.h, which reads operands of any strides where
+// they lie; transposes and broadcast batches cost no copy.
 
 #include "../../core/ops/matmul.h"
 

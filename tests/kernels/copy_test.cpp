@@ -7,6 +7,8 @@
 #include <numeric>
 
 #include "../../core/ops/elementwise.h"
+#include "../../core/ops/cat.h"
+#include "../../core/ops/create.h"
 #include "../../core/ops/random.h"
 #include "../../core/ops/view.h"
 #include "../../core/parallel.h"

@@ -31,14 +31,15 @@ Tensor draw(const Operand& operand, DType real, uint64_t seed) {
   const DType dtype = operand.kind == Operand::Kind::index  ? int64
                       : operand.kind == Operand::Kind::mask ? bool_
                                                             : real;
-  const double steps = dtype == int64 || operand.kind == Operand::Kind::whole ||
-                               dtype == int32 || dtype == bool_
-                           ? operand.high - operand.low
-                           : 4096;  // few enough that float32 holds every value
+  const double steps =
+      dtype == int64 || operand.kind == Operand::Kind::whole || dtype == int32 || dtype == bool_
+          ? operand.high - operand.low
+          : 4096;  // few enough that float32 holds every value
   std::vector<double> values(static_cast<size_t>(operand.shape.numel()));
   for (size_t i = 0; i < values.size(); ++i) {
     const double u = uniform<double>(random_block(seed, i), 0);
-    const double at = steps == 4096 ? std::floor(u * 4096) / 4096 : std::floor(u * (steps + 1)) / steps;
+    const double at =
+        steps == 4096 ? std::floor(u * 4096) / 4096 : std::floor(u * (steps + 1)) / steps;
     values[i] = operand.low + at * (operand.high - operand.low);
     if (steps != 4096) values[i] = std::round(values[i]);
   }

@@ -8,8 +8,8 @@
 
 namespace reprise::op_rows {
 
-/// Calls f(image index, weight index, output index) for every product that a convolution sums up; in
-/// the padding, whose zeros take part in the sum, the image index is empty.
+/// Calls f(image index, weight index, output index) for every product that a convolution sums up;
+/// in the padding, whose zeros take part in the sum, the image index is empty.
 inline void for_each_product(
     const ConvAttributes& a, const Shape& x, const Shape& w, const Shape& y,
     const std::function<void(const Shape&, const Shape&, const Shape&)>& f) {
@@ -47,7 +47,8 @@ inline std::vector<std::array<Shape, 3>> conv_sizes() {
 
 /// One row per case; `operands` picks the shapes that the op takes.
 template <class F, class R>
-OpRows conv_rows(const std::string& name, F f, R reference, size_t first, size_t second, bool bias) {
+OpRows conv_rows(const std::string& name, F f, R reference, size_t first, size_t second,
+                 bool bias) {
   OpRows rows;
   for (const ConvCase& c : conv_cases()) {
     const auto operands = [=](const std::array<Shape, 3>& shapes) {
@@ -79,10 +80,12 @@ struct RowsOf<Conv2d> {
         },
         [](const ConvCase& c, const Arrays& in) {
           Array y(c.y);
-          for_each_index(c.y, [&](const Shape& i) { y.at(i) = in[2].values[static_cast<size_t>(i[1])]; });
-          for_each_product(c.a, c.x, c.w, c.y, [&](const Shape& ix, const Shape& iw, const Shape& iy) {
-            y.at(iy) += (ix.empty() ? 0 : in[0].at(ix)) * in[1].at(iw);
-          });
+          for_each_index(
+              c.y, [&](const Shape& i) { y.at(i) = in[2].values[static_cast<size_t>(i[1])]; });
+          for_each_product(c.a, c.x, c.w, c.y,
+                           [&](const Shape& ix, const Shape& iw, const Shape& iy) {
+                             y.at(iy) += (ix.empty() ? 0 : in[0].at(ix)) * in[1].at(iw);
+                           });
           return y;
         },
         0, 1, true);
@@ -100,9 +103,10 @@ struct RowsOf<Conv2dInputGrad> {
         },
         [](const ConvCase& c, const Arrays& in) {
           Array gx(c.x);
-          for_each_product(c.a, c.x, c.w, c.y, [&](const Shape& ix, const Shape& iw, const Shape& iy) {
-            if (!ix.empty()) gx.at(ix) += in[0].at(iy) * in[1].at(iw);
-          });
+          for_each_product(c.a, c.x, c.w, c.y,
+                           [&](const Shape& ix, const Shape& iw, const Shape& iy) {
+                             if (!ix.empty()) gx.at(ix) += in[0].at(iy) * in[1].at(iw);
+                           });
           return gx;
         },
         2, 1, false);
@@ -120,9 +124,10 @@ struct RowsOf<Conv2dWeightGrad> {
         },
         [](const ConvCase& c, const Arrays& in) {
           Array gw(c.w);
-          for_each_product(c.a, c.x, c.w, c.y, [&](const Shape& ix, const Shape& iw, const Shape& iy) {
-            gw.at(iw) += in[0].at(iy) * (ix.empty() ? 0 : in[1].at(ix));
-          });
+          for_each_product(c.a, c.x, c.w, c.y,
+                           [&](const Shape& ix, const Shape& iw, const Shape& iy) {
+                             gw.at(iw) += in[0].at(iy) * (ix.empty() ? 0 : in[1].at(ix));
+                           });
           return gw;
         },
         2, 0, false);

@@ -77,10 +77,10 @@ OpRow comparison_row(Tensor (*f)(const Tensor&, const Tensor&), double (*scalar)
 inline double nan_max(double a, double b) { return std::isnan(a) || a > b ? a : b; }
 inline double nan_min(double a, double b) { return std::isnan(a) || a < b ? a : b; }
 
-#define REPRISE_ROW(T, ...)                              \
-  template <>                                            \
-  struct RowsOf<T> {                                     \
-    static OpRows make() { return {__VA_ARGS__}; }       \
+#define REPRISE_ROW(T, ...)                        \
+  template <>                                      \
+  struct RowsOf<T> {                               \
+    static OpRows make() { return {__VA_ARGS__}; } \
   };
 
 REPRISE_ROW(Neg, with_integers(unary_row<Neg>(neg, [](double x) { return -x; })))

@@ -39,9 +39,13 @@ inline OpRow matmul_row(std::string name, std::vector<Operand> operands,
 
 REPRISE_ROW(MatMul,
             matmul_row("matmul", {{{5, 7}}, {{7, 6}}},
-                       {{{{32, 32}}, {{32, 32}}}, {{{256, 256}}, {{256, 256}}}, {{{1024, 1024}}, {{1024, 1024}}}}),
+                       {{{{32, 32}}, {{32, 32}}},
+                        {{{256, 256}}, {{256, 256}}},
+                        {{{1024, 1024}}, {{1024, 1024}}}}),
             matmul_row("matmul_batch", {{{3, 5, 7}}, {{3, 7, 6}}},
-                       {{{{8, 8, 8}}, {{8, 8, 8}}}, {{{16, 64, 64}}, {{16, 64, 64}}}, {{{64, 128, 128}}, {{64, 128, 128}}}}))
+                       {{{{8, 8, 8}}, {{8, 8, 8}}},
+                        {{{16, 64, 64}}, {{16, 64, 64}}},
+                        {{{64, 128, 128}}, {{64, 128, 128}}}}))
 
 inline std::vector<Operand> linear_operands(int64_t n, int64_t in, int64_t out) {
   return {{{n, in}}, {{out, in}}, {{out}}};
@@ -61,7 +65,8 @@ REPRISE_ROW(Linear, [] {
     return Arrays{out};
   };
   row.operands = linear_operands(5, 7, 6);
-  row.sizes = {linear_operands(4, 4, 4), linear_operands(32, 64, 256), linear_operands(128, 1024, 1024)};
+  row.sizes = {linear_operands(4, 4, 4), linear_operands(32, 64, 256),
+               linear_operands(128, 1024, 1024)};
   row.any_batch = false;
   return row;
 }())

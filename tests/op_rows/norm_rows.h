@@ -11,7 +11,8 @@ namespace reprise::op_rows {
 inline constexpr double kMomentum = 0.1, kEps = 1e-5;
 
 /// Per channel: the sum of f(index) over all other dimensions.
-inline std::vector<double> per_channel(const Shape& shape, const std::function<double(const Shape&)>& f) {
+inline std::vector<double> per_channel(const Shape& shape,
+                                       const std::function<double(const Shape&)>& f) {
   std::vector<double> out(static_cast<size_t>(shape[1]));
   for_each_index(shape, [&](const Shape& i) { out[static_cast<size_t>(i[1])] += f(i); });
   return out;
@@ -39,7 +40,11 @@ inline Arrays batch_norm_reference(const Arrays& in) {
 
 inline std::vector<Operand> batch_norm_operands(const Shape& x) {
   const Shape c{x[1]};
-  return {{x}, {c, 0.5, 2}, {c}, {c, -1, 1, Operand::Kind::constant}, {c, 0.5, 2, Operand::Kind::constant}};
+  return {{x},
+          {c, 0.5, 2},
+          {c},
+          {c, -1, 1, Operand::Kind::constant},
+          {c, 0.5, 2, Operand::Kind::constant}};
 }
 
 REPRISE_ROW(BatchNorm, [] {
@@ -63,9 +68,9 @@ REPRISE_ROW(BatchNormGrad, [] {
   OpRow row;
   row.name = "batch_norm_grad";
   row.f = [](const Tensors& in) {
-    return dispatch(Model(BatchNormGrad{}), std::array{in[0].contiguous(), in[1].contiguous(),
-                                                       in[2].contiguous(), in[3].contiguous(),
-                                                       in[4].contiguous()});
+    return dispatch(Model(BatchNormGrad{}),
+                    std::array{in[0].contiguous(), in[1].contiguous(), in[2].contiguous(),
+                               in[3].contiguous(), in[4].contiguous()});
   };
   row.reference = [](const Arrays& in) {
     const Array &gy = in[0], &x = in[1], &w = in[2], &mean = in[3], &invstd = in[4];

@@ -55,7 +55,9 @@ void expect_same_bits(const Tensors& got, const Tensors& expected) {
     const Tensor a = got[k].contiguous(), b = expected[k].contiguous();
     if (a.numel() == 0) continue;
     ASSERT_EQ(std::memcmp(a.raw_data(), b.raw_data(), a.meta().nbytes()), 0)
-        << "output " << k << ":\n" << a << "\nexpected\n" << b;
+        << "output " << k << ":\n"
+        << a << "\nexpected\n"
+        << b;
   }
 }
 
@@ -165,20 +167,22 @@ Tensors with_grad(const std::vector<Operand>& operands) {
 
 TEST_P(OpRows, PassesGradcheck) {
   if (!GetParam().differentiable) GTEST_SKIP() << "not differentiable";
-  EXPECT_TRUE(gradcheck(GetParam().f, with_grad(GetParam().operands), {.atol = 1e-8, .rtol = 1e-6}));
+  EXPECT_TRUE(
+      gradcheck(GetParam().f, with_grad(GetParam().operands), {.atol = 1e-8, .rtol = 1e-6}));
 }
 
 TEST_P(OpRows, PassesGradgradcheck) {
   if (!GetParam().differentiable) GTEST_SKIP() << "not differentiable";
-  EXPECT_TRUE(
-      gradgradcheck(GetParam().f, with_grad(GetParam().operands), {}, {.atol = 1e-7, .rtol = 1e-5}));
+  EXPECT_TRUE(gradgradcheck(GetParam().f, with_grad(GetParam().operands), {},
+                            {.atol = 1e-7, .rtol = 1e-5}));
 }
 
 TEST_P(OpRows, ReplaysSymbolicallyWithSameBits) {
   if (!GetParam().symbolic) GTEST_SKIP() << "makes values of its own";
   const Tensors in = draw_all(GetParam().operands, float32);
   Tensors inputs;
-  for (const Tensor& x : in) inputs.push_back(Input({}, {.batch_shape = x.shape(), .dtype = x.dtype()}));
+  for (const Tensor& x : in)
+    inputs.push_back(Input({}, {.batch_shape = x.shape(), .dtype = x.dtype()}));
   SymbolicModel model(inputs, GetParam().f(inputs));
   expect_same_bits(model.call(in), run(in));
 }

@@ -24,8 +24,8 @@ inline std::vector<PoolCase> pool_cases() {
           {"_uneven", {1, 2, 6, 8}, {1, 2, 5, 3}, Pair(2, 3), Pair(1, 2), 0, 1, false, true, 4}};
 }
 
-/// Calls f(image index) for every element in the window of output `i`, and returns how many there are,
-/// with the padding as PyTorch counts it.
+/// Calls f(image index) for every element in the window of output `i`, and returns how many there
+/// are, with the padding as PyTorch counts it.
 inline int64_t for_each_in_window(const PoolCase& c, const Shape& i,
                                   const std::function<void(const Shape&)>& f) {
   const int64_t top = i[2] * c.stride.h - c.padding.h, left = i[3] * c.stride.w - c.padding.w;
@@ -100,7 +100,8 @@ struct RowsOf<MaxPool2d> {
         "max_pool2d",
         [](const PoolCase& c, const Tensors& in) {
           auto [y, indices] = max_pool2d_with_indices(
-              in[0], c.kernel, {.stride = c.stride, .padding = c.padding, .ceil_mode = c.ceil_mode});
+              in[0], c.kernel,
+              {.stride = c.stride, .padding = c.padding, .ceil_mode = c.ceil_mode});
           return Tensors{y, indices};
         },
         [](const PoolCase& c, const Arrays& in) { return max_of_windows(c, in[0]); }, true);

@@ -1,7 +1,9 @@
 #pragma once
-// Rows of core/ops/random.h. Operands give a shape and a dtype to ops that have no input.
+// Rows of core/ops/create.h and random.h. Operands give a shape and a dtype to ops that have no
+// input.
 
 #include "../../core/dispatch.h"
+#include "../../core/ops/create.h"
 #include "../../core/ops/random.h"
 #include "../../core/philox.h"
 #include "elementwise_rows.h"
@@ -36,10 +38,10 @@ inline OpRow filling_row(std::string name, std::function<Tensor(const Tensor&)> 
   return row;
 }
 
-REPRISE_ROW(Full, with_integers(filling_row(
-                      "full",
-                      [](const Tensor& x) { return full(x.shape(), 3, {.dtype = x.dtype()}); },
-                      [](size_t) { return 3.0; })))
+REPRISE_ROW(Full,
+            with_integers(filling_row(
+                "full", [](const Tensor& x) { return full(x.shape(), 3, {.dtype = x.dtype()}); },
+                [](size_t) { return 3.0; })))
 REPRISE_ROW(Arange, with_integers(filling_row(
                         "arange",
                         [](const Tensor& x) {
@@ -49,7 +51,8 @@ REPRISE_ROW(Arange, with_integers(filling_row(
 REPRISE_ROW(Random, filling_row(
                         "random",
                         [](const Tensor& x) {
-                          const Random op{x.shape(), float32, x.device(), false, 0, 1, kSeed, kOffset};
+                          const Random op{x.shape(), float32, x.device(), false,
+                                          0,         1,       kSeed,      kOffset};
                           return apply(op).to(x.dtype());
                         },
                         uniform_at))

@@ -22,29 +22,34 @@ inline OpRow reduce_row(std::string name, std::function<Tensors(const Tensor&)> 
   return row;
 }
 
-inline Arrays sum_over(const Array& x, const Shape& shape, const std::function<Shape(const Shape&)>& to) {
+inline Arrays sum_over(const Array& x, const Shape& shape,
+                       const std::function<Shape(const Shape&)>& to) {
   Array out(shape);
   for_each_index(x.shape, [&](const Shape& i) { out.at(to(i)) += x.at(i); });
   return {out};
 }
 
-REPRISE_ROW(
-    Sum,
-    with_integers(reduce_row(
-        "sum", [](const Tensor& x) { return Tensors{sum(x)}; },
-        [](const Array& x) { return sum_over(x, {}, [](const Shape&) { return Shape{}; }); })),
-    with_integers(reduce_row(
-        "sum_last", [](const Tensor& x) { return Tensors{sum(x, -1, true)}; },
-        [](const Array& x) {
-          return sum_over(x, {x.shape[0], x.shape[1], 1}, [](const Shape& i) {
-            return Shape{i[0], i[1], 0};
-          });
-        })),
-    with_integers(reduce_row(
-        "sum_outer", [](const Tensor& x) { return Tensors{sum(x, {0, 2})}; },
-        [](const Array& x) {
-          return sum_over(x, {x.shape[1]}, [](const Shape& i) { return Shape{i[1]}; });
-        })))
+REPRISE_ROW(Sum,
+            with_integers(reduce_row(
+                "sum", [](const Tensor& x) { return Tensors{sum(x)}; },
+                [](const Array& x) {
+                  return sum_over(x, {}, [](const Shape&) { return Shape{}; });
+                })),
+            with_integers(reduce_row(
+                "sum_last", [](const Tensor& x) { return Tensors{sum(x, -1, true)}; },
+                [](const Array& x) {
+                  return sum_over(x, {x.shape[0], x.shape[1], 1}, [](const Shape& i) {
+                    return Shape{i[0], i[1], 0};
+                  });
+                })),
+            with_integers(reduce_row(
+                "sum_outer",
+                [](const Tensor& x) {
+                  return Tensors{sum(x, {0, 2})};
+                },
+                [](const Array& x) {
+                  return sum_over(x, {x.shape[1]}, [](const Shape& i) { return Shape{i[1]}; });
+                })))
 
 inline Arrays extreme_over_middle(const Array& x, bool largest) {
   Array best({x.shape[0], x.shape[2]}), where({x.shape[0], x.shape[2]}, -1);

@@ -1,7 +1,7 @@
 #pragma once
 // A row describes one op for everything that is done to every op: tests in all modes and timings in
-// bench/. `RowsOf<T>` must be specialised for every op of core/ops/ (all_rows.cpp walks the list that
-// the build reads off the headers), so an op without a row does not compile.
+// bench/. `RowsOf<T>` must be specialised for every op of core/ops/ (all_rows.cpp walks the list
+// that the build reads off the headers), so an op without a row does not compile.
 
 #include <functional>
 #include <ostream>
@@ -28,17 +28,17 @@ struct Operand {
 
 struct OpRow {
   std::string name;
-  std::function<Tensors(const Tensors&)> f;                 ///< what is tested
-  std::function<Arrays(const Arrays&)> reference;           ///< plain loops in double
-  std::vector<Operand> operands;                            ///< of the tests: small
-  std::vector<std::vector<Operand>> sizes;                  ///< small, medium, large for timings
+  std::function<Tensors(const Tensors&)> f;        ///< what is tested
+  std::function<Arrays(const Arrays&)> reference;  ///< plain loops in double
+  std::vector<Operand> operands;                   ///< of the tests: small
+  std::vector<std::vector<Operand>> sizes;         ///< small, medium, large for timings
   bool differentiable = true;
-  bool integers = false;      ///< also runs on int64 and int32
-  bool any_layout = true;     ///< operands may have any strides
-  bool any_batch = true;      ///< works when the first dimension of every operand is 0
+  bool integers = false;   ///< also runs on int64 and int32
+  bool any_layout = true;  ///< operands may have any strides
+  bool any_batch = true;   ///< works when the first dimension of every operand is 0
   bool propagates_nan = true;
-  bool symbolic = true;       ///< f may be called on symbolic tensors
-  double tolerance = 1e-5;    ///< relative, in float32; 1e-9 of it in float64
+  bool symbolic = true;     ///< f may be called on symbolic tensors
+  double tolerance = 1e-5;  ///< relative, in float32; 1e-9 of it in float64
 };
 
 inline std::ostream& operator<<(std::ostream& out, const OpRow& row) { return out << row.name; }

@@ -48,7 +48,9 @@ inline OpRow sgd_row(std::string name, const SgdStep& op) {
       if (op.momentum > 0) {
         velocity = op.first ? g : op.momentum * velocity + (1 - op.dampening) * g;
       }
-      const double step = op.momentum == 0 ? g : op.nesterov ? g + op.momentum * velocity : velocity;
+      const double step = op.momentum == 0 ? g
+                          : op.nesterov    ? g + op.momentum * velocity
+                                           : velocity;
       p.values[i] -= kRate * step;
     }
     return Arrays{p, v};
@@ -64,7 +66,8 @@ REPRISE_ROW(SgdStep, sgd_row("sgd_step", {}),
 inline OpRow adam_row(std::string name, const AdamStep& op) {
   constexpr double kStep = 3;
   const Shape shape{4, 15};
-  OpRow row = update_row(std::move(name), {{shape}, {shape}, {shape}, {shape, 0.1, 2}, {shape, 0.1, 2}});
+  OpRow row =
+      update_row(std::move(name), {{shape}, {shape}, {shape}, {shape, 0.1, 2}, {shape, 0.1, 2}});
   row.f = [op](const Tensors& in) {
     const Tensors s = copies(in);
     Tensors operands{s[0], s[1], s[2], s[3], number(kStep), number(kRate)};
@@ -89,7 +92,8 @@ inline OpRow adam_row(std::string name, const AdamStep& op) {
 }
 
 REPRISE_ROW(AdamStep, adam_row("adam_step", {}),
-            adam_row("adam_step_options", {.beta1 = 0.8, .beta2 = 0.95, .eps = 1e-6, .weight_decay = 0.1}),
+            adam_row("adam_step_options",
+                     {.beta1 = 0.8, .beta2 = 0.95, .eps = 1e-6, .weight_decay = 0.1}),
             adam_row("adam_step_amsgrad", {.amsgrad = true}))
 
 }  // namespace reprise::op_rows

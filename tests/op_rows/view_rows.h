@@ -1,7 +1,8 @@
 #pragma once
-// Rows of core/ops/view.h and index.h. References move values index by index.
+// Rows of core/ops/view.h, cat.h and index.h. References move values index by index.
 
 #include "../../core/dispatch.h"
+#include "../../core/ops/cat.h"
 #include "../../core/ops/index.h"
 #include "../../core/ops/view.h"
 #include "elementwise_rows.h"
@@ -38,34 +39,47 @@ inline OpRow not_carrying_nan(OpRow row) {
   return row;
 }
 
-REPRISE_ROW(ViewAs, view_row("view", [](const Tensor& x) { return reshape(x, {-1, 2}); },
-                             [](const Arrays& in) {
-                               Array out({in[0].shape.numel() / 2, 2});
-                               out.values = in[0].values;
-                               return Arrays{out};
-                             }))
-REPRISE_ROW(Permute, view_row("permute", [](const Tensor& x) { return permute(x, {2, 0, 1}); },
-                              [](const Arrays& in) {
-                                const Shape& s = in[0].shape;
-                                return moved(in[0], {s[2], s[0], s[1]}, [](const Shape& i) {
-                                  return Shape{i[1], i[2], i[0]};
-                                });
-                              }))
-REPRISE_ROW(Slice, not_carrying_nan(view_row("slice", [](const Tensor& x) { return slice(x, 2, 1, 6, 2); },
-                            [](const Arrays& in) {
-                              const Shape& s = in[0].shape;
-                              return moved(in[0], {s[0], s[1], 3}, [](const Shape& i) {
-                                return Shape{i[0], i[1], 1 + 2 * i[2]};
-                              });
-                            })))
-REPRISE_ROW(Expand, [] {
-  OpRow row = view_row("expand", [](const Tensor& x) { return expand(x, {2, -1, 5, -1}); },
+REPRISE_ROW(ViewAs, view_row(
+                        "view",
+                        [](const Tensor& x) {
+                          return reshape(x, {-1, 2});
+                        },
+                        [](const Arrays& in) {
+                          Array out({in[0].shape.numel() / 2, 2});
+                          out.values = in[0].values;
+                          return Arrays{out};
+                        }))
+REPRISE_ROW(Permute, view_row(
+                         "permute",
+                         [](const Tensor& x) {
+                           return permute(x, {2, 0, 1});
+                         },
+                         [](const Arrays& in) {
+                           const Shape& s = in[0].shape;
+                           return moved(in[0], {s[2], s[0], s[1]}, [](const Shape& i) {
+                             return Shape{i[1], i[2], i[0]};
+                           });
+                         }))
+REPRISE_ROW(Slice, not_carrying_nan(view_row(
+                       "slice", [](const Tensor& x) { return slice(x, 2, 1, 6, 2); },
                        [](const Arrays& in) {
                          const Shape& s = in[0].shape;
-                         return moved(in[0], {2, s[0], 5, s[2]}, [](const Shape& i) {
-                           return Shape{i[1], 0, i[3]};
+                         return moved(in[0], {s[0], s[1], 3}, [](const Shape& i) {
+                           return Shape{i[0], i[1], 1 + 2 * i[2]};
                          });
-                       });
+                       })))
+REPRISE_ROW(Expand, [] {
+  OpRow row = view_row(
+      "expand",
+      [](const Tensor& x) {
+        return expand(x, {2, -1, 5, -1});
+      },
+      [](const Arrays& in) {
+        const Shape& s = in[0].shape;
+        return moved(in[0], {2, s[0], 5, s[2]}, [](const Shape& i) {
+          return Shape{i[1], 0, i[3]};
+        });
+      });
   row.operands = {{{3, 1, 6}}};
   row.sizes = {{{{8, 1, 16}}}, {{{32, 1, 64}}}, {{{64, 1, 256}}}};
   return row;
@@ -80,7 +94,9 @@ REPRISE_ROW(SliceGrad, [] {
       [](const Arrays& in) {
         const Shape& s = in[0].shape;
         Array out({s[0], s[1], 2 * s[2] + 3});
-        for_each_index(s, [&](const Shape& i) { out.at({i[0], i[1], 1 + 2 * i[2]}) = in[0].at(i); });
+        for_each_index(s, [&](const Shape& i) {
+          out.at({i[0], i[1], 1 + 2 * i[2]}) = in[0].at(i);
+        });
         return Arrays{out};
       });
   return row;
@@ -97,7 +113,9 @@ REPRISE_ROW(Cat, [] {
     return Arrays{out};
   };
   row.operands = {{{3, 2, 4}}, {{3, 5, 4}}};
-  row.sizes = {{{{8, 4, 16}}, {{8, 8, 16}}}, {{{32, 16, 64}}, {{32, 32, 64}}}, {{{64, 64, 256}}, {{64, 64, 256}}}};
+  row.sizes = {{{{8, 4, 16}}, {{8, 8, 16}}},
+               {{{32, 16, 64}}, {{32, 32, 64}}},
+               {{{64, 64, 256}}, {{64, 64, 256}}}};
   row.integers = true;
   return row;
 }())
@@ -115,7 +133,8 @@ REPRISE_ROW(Gather, [] {
     });
   };
   row.operands = gather_operands(5, 4, 6);
-  row.sizes = {gather_operands(32, 10, 1), gather_operands(1024, 100, 4), gather_operands(4096, 1000, 64)};
+  row.sizes = {gather_operands(32, 10, 1), gather_operands(1024, 100, 4),
+               gather_operands(4096, 1000, 64)};
   row.integers = true;
   return row;
 }())

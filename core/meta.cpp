@@ -1,0 +1,28 @@
+#include "meta.h"
+
+namespace reprise {
+
+// Dimensions that lie densely behind one another form a run, and every run is cut anew on its own.
+std::optional<Strides> view_strides(const Meta& meta, const Shape& shape) {
+  Strides strides = contiguous_strides(shape);
+  if (meta.numel() == 0 || meta.dim() == 0) return strides;
+  size_t out = shape.size();
+  int64_t run = 1, step = meta.strides.back();  // elements of the run; distance of the innermost
+  for (size_t in = meta.shape.size(); in-- > 0;) {
+    run *= meta.shape[in];
+    const bool continues =
+        in > 0 && (meta.shape[in - 1] == 1 || meta.strides[in - 1] == run * step);
+    if (continues) continue;
+    int64_t filled = 1;
+    while (out > 0 && (filled < run || shape[out - 1] == 1)) {
+      strides[--out] = filled * step;
+      filled *= shape[out];
+    }
+    if (filled != run) return {};
+    if (in > 0) step = meta.strides[in - 1];
+    run = 1;
+  }
+  return strides;
+}
+
+}  // namespace reprise
