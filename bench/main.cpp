@@ -1,0 +1,45 @@
+// reprise-bench [--threads=N] [options of Google Benchmark]. Threads: default all cores.
+
+#include <benchmark/benchmark.h>
+#include <reprise/reprise.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <string_view>
+
+namespace {
+
+/// Takes --threads=N off the command line; false when N is no number of threads.
+bool take_threads(int& argc, char** argv) {
+  constexpr std::string_view option = "--threads=";
+  int kept = 1;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (!argument.starts_with(option)) {
+      argv[kept++] = argv[i];
+      continue;
+    }
+    const int threads = std::atoi(argv[i] + option.size());
+    if (threads < 1) return false;
+    reprise::set_num_threads(threads);
+  }
+  argc = kept;
+  return true;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  if (!take_threads(argc, argv)) {
+    std::cerr << "reprise-bench: --threads expects a number of at least 1\n";
+    return 2;
+  }
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  reprise::manual_seed(1);
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+} catch (const reprise::Error& error) {
+  std::cerr << "reprise-bench: " << error.what() << '\n';
+  return 1;
+}

@@ -1,0 +1,49 @@
+#pragma once
+// The model that the end-to-end figures are about: a small residual network for images of 3x32x32.
+
+#include <reprise/reprise.h>
+
+namespace reprise_bench {
+
+inline reprise::SymbolicModel toy_resnet() {
+  using namespace reprise;
+  const auto inputs = Input({3, 32, 32});
+  auto x = nn::Conv2d(inputs.C(), 32, 3)(inputs)(nn::ReLU());
+  x = nn::Conv2d(x.C(), 64, 3)(x)(nn::ReLU());
+  const auto block_1 = nn::MaxPool2d(3)(x);
+
+  x = nn::Conv2d(block_1.C(), 64, 3, {.padding = 1})(block_1)(nn::ReLU());
+  x = nn::Conv2d(x.C(), 64, 3, {.padding = 1})(x)(nn::ReLU());
+  const auto block_2 = x + block_1;
+
+  x = nn::Conv2d(block_2.C(), 64, 3, {.padding = 1})(block_2)(nn::ReLU());
+  x = nn::Conv2d(x.C(), 64, 3, {.padding = 1})(x)(nn::ReLU());
+  const auto block_3 = x + block_2;
+
+  x = nn::Conv2d(block_3.C(), 64, 3)(block_3)(nn::ReLU());
+  x = nn::AvgPool2d(x.HW())(x)(nn::Flatten());
+  x = nn::Linear(x.features(), 256)(x)(nn::ReLU());
+  const auto outputs = nn::Linear(256, 10)(nn::Dropout(0.5)(x));
+  return SymbolicModel(inputs, outputs);
+}
+
+/// Random images with random labels.
+struct Batch {
+  reprise::Tensor images, labels;
+
+  explicit Batch(int64_t size)
+      : images(reprise::randn({size, 3, 32, 32})),
+        labels((reprise::rand({size}) * 10).to(reprise::int64)) {}
+};
+
+/// One step of training; gives the loss.
+inline reprise::Tensor train_step(reprise::SymbolicModel& model, reprise::optim::SGD& optimizer,
+                                  const Batch& batch) {
+  optimizer.zero_grad();
+  const auto loss = reprise::nn::functional::cross_entropy(model(batch.images), batch.labels);
+  loss.backward();
+  optimizer.step();
+  return loss;
+}
+
+}  // namespace reprise_bench
