@@ -135,7 +135,8 @@ template <class T>
 REPRISE_INLINE Vec<T> load_n(const T* p, int64_t n) {
   if (n >= kWidth<T>) return load(p);
 #if defined(__AVX512F__)
-  const auto lanes = (1u << n) - 1;
+  const uint64_t lanes = (uint64_t{1} << n) - 1;
+  if constexpr (sizeof(T) == 1) return (Vec<T>)_mm512_maskz_loadu_epi8(lanes, p);
   if constexpr (sizeof(T) == 4)
     return (Vec<T>)_mm512_maskz_loadu_epi32(static_cast<__mmask16>(lanes), p);
   if constexpr (sizeof(T) == 8)
@@ -179,7 +180,8 @@ REPRISE_INLINE void store_n(T* p, const V& v, int64_t n) {
   static_assert(kSame<T, Element<V>> && sizeof(V) == kVectorBytes);
   if (n >= kWidth<T>) return store(p, v);
 #if defined(__AVX512F__)
-  const auto lanes = (1u << n) - 1;
+  const uint64_t lanes = (uint64_t{1} << n) - 1;
+  if constexpr (sizeof(T) == 1) return _mm512_mask_storeu_epi8(p, lanes, (__m512i)v);
   if constexpr (sizeof(T) == 4) {
     return _mm512_mask_storeu_epi32(p, static_cast<__mmask16>(lanes), (__m512i)v);
   }
