@@ -1,5 +1,4 @@
 # The target reprise: every source below the library's folders, the SIMD units once per instruction set.
-find_package(Eigen3 3.4 REQUIRED NO_MODULE)
 find_package(nlohmann_json 3.9 REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(Threads REQUIRED)
@@ -22,11 +21,9 @@ target_compile_features(reprise PUBLIC cxx_std_20)
 set_target_properties(reprise PROPERTIES
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
   DEFINE_SYMBOL "")
-target_compile_definitions(reprise PRIVATE EIGEN_DONT_PARALLELIZE EIGEN_MPL2_ONLY)
 # Header-only and private: BUILD_INTERFACE keeps them out of the exported target.
 target_link_libraries(reprise
-  PRIVATE $<BUILD_INTERFACE:Eigen3::Eigen> $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>
-          ZLIB::ZLIB Threads::Threads)
+  PRIVATE $<BUILD_INTERFACE:nlohmann_json::nlohmann_json> ZLIB::ZLIB Threads::Threads)
 if(REPRISE_SANITIZE)
   target_link_options(reprise INTERFACE $<BUILD_INTERFACE:-fsanitize=${REPRISE_SANITIZE}>)
 endif()
