@@ -1,36 +1,44 @@
 // Random and Dropout: element i of a tensor in row-major order is element i of the stream of
-// core/philox.h, wherever it is computed. Blocks of four floats or two doubles are drawn at a time.
-
-#include "../../core/random.h"
-
-#include <cmath>
+// core/philox.h, wherever it is computed. Words are drawn in batches, by vectors (simd/random.h).
 
 #include "../../core/ops/random.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "../../core/random.h"
 #include "nest.h"
+#include "simd/random.h"
 
 namespace reprise {
 namespace {
 
-/// Calls put(i, value) for i in [begin, end) with value = scale * (element i) + shift; `begin`
-/// starts a block.
-template <class T, class Put>
-void draw(const Random& op, int64_t begin, int64_t end, Put put) {
+constexpr int64_t kBatch = 256;  // blocks drawn at a time
+
+/// Elements 2 pair and 2 pair + 1 of a block, uniform or normal.
+template <class T>
+NormalPair<T> draw_pair(const RandomBlock& block, int pair, bool normal) {
+  if (normal) return normal_pair<T>(block, pair);
+  return {{uniform<T>(block, 2 * pair), uniform<T>(block, 2 * pair + 1)}};
+}
+
+/// The elements of `n` blocks from block `first` with the bounds, or mean and deviation, of `op`.
+template <class T>
+void draw(const Random& op, uint64_t first, int64_t n, T* to) {
+  uint32_t words[4 * kBatch];
+  cpu::random_table().words(op.seed, op.offset + first, n, words);
   const T shift = static_cast<T>(op.low);
   const T scale = static_cast<T>(op.normal ? op.high : op.high - op.low);
-  const T last = std::nextafter(static_cast<T>(op.high), shift);  // rounding must not reach `high`
-  constexpr int kLanes = kPerBlock<T>;
-  for (int64_t i = begin; i < end; i += kLanes) {
-    const auto index = op.offset + static_cast<uint64_t>(i / kLanes);
-    const RandomBlock block = random_block(op.seed, index);
-    T values[kLanes];
-    for (int lane = 0; lane < kLanes; lane += 2) {
-      const NormalPair<T> pair =
-          op.normal ? normal_pair<T>(block, lane / 2)
-                    : NormalPair<T>{{uniform<T>(block, lane), uniform<T>(block, lane + 1)}};
-      for (int k = 0; k < 2; ++k) values[lane + k] = pair.value[k] * scale + shift;
-    }
-    for (int lane = 0; lane < kLanes && i + lane < end; ++lane) {
-      put(i + lane, op.normal ? values[lane] : std::min(values[lane], last));
+  const T last = op.normal ? std::numeric_limits<T>::infinity()  // rounding must not reach `high`
+                           : std::nextafter(static_cast<T>(op.high), shift);
+  for (int64_t b = 0; b < n; ++b) {
+    RandomBlock block;
+    std::memcpy(&block, words + 4 * b, sizeof block);
+    for (int pair = 0; pair < kPerBlock<T> / 2; ++pair) {
+      for (T x : draw_pair<T>(block, pair, op.normal).value) {
+        *to++ = std::min(x * scale + shift, last);
+      }
     }
   }
 }
@@ -44,36 +52,46 @@ int64_t position(const Meta& meta, int64_t i) {
   return at;
 }
 
+template <class T>
+void put(const View& out, bool dense, int64_t first, int64_t n, const T* values) {
+  T* to = out.as<T>();
+  if (dense) return static_cast<void>(std::copy_n(values, n, to + first));
+  for (int64_t i = 0; i < n; ++i) to[position(*out.meta, first + i)] = values[i];
+}
+
+constexpr cpu::BlockSize kBlockSize{.elements = 2048, .transposed_rows = 16};
+
 /// One row of a block of Dropout; `first` is the row-major index of its first element. Which ones
 /// are dropped does not depend on the dtype: the stream is one of floats.
 template <class T>
 void drop_row(const Dropout& op, int64_t first, int64_t n, T* to, const T* from, int64_t step) {
+  uint32_t words[kBlockSize.elements + 8];
+  const int64_t skipped = first % 4, block = first / 4;
+  cpu::random_table().words(op.seed, op.offset + static_cast<uint64_t>(block),
+                            (skipped + n + 3) / 4, words);
   const auto keep_from = static_cast<float>(op.p);
   const T scale = static_cast<T>(1 / (1 - op.p));
-  constexpr int kLanes = kPerBlock<float>;
-  RandomBlock block{};
   for (int64_t c = 0; c < n; ++c) {
-    const int64_t i = first + c;
-    const int lane = static_cast<int>(i % kLanes);
-    if (c == 0 || lane == 0) {
-      block = random_block(op.seed, op.offset + static_cast<uint64_t>(i / kLanes));
-    }
-    to[c] = uniform<float>(block, lane) >= keep_from ? from[c * step] * scale : T(0);
+    const bool keep = uniform<float>({{words[skipped + c], 0, 0, 0}}, 0) >= keep_from;
+    const T scaled = from[c * step] * scale;
+    to[c] = keep ? scaled : T(0);
   }
 }
-
-constexpr cpu::BlockSize kBlockSize{.elements = 4096, .transposed_rows = 16};
 
 }  // namespace
 
 void Random::cpu(const Launch& l) const {
   const View& out = l.out[0];
   visit_floating(name, dtype, [&]<class T>() {
-    T* to = out.as<T>();
     const bool dense = out.meta->is_contiguous();
-    parallel_for(out.meta->numel(), cpu::kParallelElements, [&](int64_t begin, int64_t end) {
-      if (dense) return draw<T>(*this, begin, end, [=](int64_t i, T value) { to[i] = value; });
-      draw<T>(*this, begin, end, [&](int64_t i, T value) { to[position(*out.meta, i)] = value; });
+    constexpr int64_t kStep = kBatch * kPerBlock<T>;
+    parallel_for(out.meta->numel(), 16 * kStep, [&](int64_t begin, int64_t end) {
+      T values[kStep];
+      for (int64_t i = begin; i < end; i += kStep) {
+        const int64_t n = std::min(kStep, end - i);
+        draw(*this, static_cast<uint64_t>(i / kPerBlock<T>), (n - 1) / kPerBlock<T> + 1, values);
+        put(out, dense, i, n, values);
+      }
     });
   });
 }
@@ -84,7 +102,7 @@ void Dropout::cpu(const Launch& l) const {
     constexpr int64_t kSize = sizeof(T);
     const cpu::Nest nest(operands, kBlockSize);
     nest.for_each_block([&](const cpu::Block& block) {
-      const auto& [to, from] = std::pair(block.parts[0], block.parts[1]);
+      const auto [to, from] = std::pair(block.parts[0], block.parts[1]);
       for (int64_t r = 0; r < block.rows; ++r) {
         T* row = reinterpret_cast<T*>(to.data + r * to.row);
         drop_row(*this, row - l.out[0].as<T>(), block.columns, row,

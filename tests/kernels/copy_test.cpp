@@ -6,13 +6,14 @@
 #include <cmath>
 #include <numeric>
 
-#include "../../core/ops/elementwise.h"
 #include "../../core/ops/cat.h"
 #include "../../core/ops/create.h"
+#include "../../core/ops/elementwise.h"
 #include "../../core/ops/random.h"
 #include "../../core/ops/view.h"
 #include "../../core/parallel.h"
 #include "../../core/philox.h"
+#include "../../kernels/cpu/simd/random.h"
 #include "../../kernels/cpu/simd/transpose_copy.h"
 #include "kernel_testing.h"
 #include "operand.h"
@@ -169,6 +170,20 @@ void expect_stream(int64_t n) {
 }
 TEST(RandomKernel, FollowsTheStream) {
   for (int64_t n : {0, 1, 3, 4, 5, 70001}) expect_stream<float>(n), expect_stream<double>(n);
+}
+
+TEST(RandomKernel, WordsOfEveryInstructionSet) {
+  const uint64_t seed = 0x123456789abcdef, first = 0xfffffffe;  // blocks across 2^32
+  for (cpu::Isa isa : cpu::testable_levels()) {
+    for (int64_t blocks : {0, 1, 7, 8, 21}) {
+      std::vector<uint32_t> words(static_cast<size_t>(4 * blocks + 1), 77);
+      cpu::random_table(isa).words(seed, first, blocks, words.data());
+      for (size_t i = 0; i + 1 < words.size(); ++i) {
+        ASSERT_EQ(words[i], random_block(seed, first + i / 4).word[i % 4]) << i;
+      }
+      ASSERT_EQ(words.back(), 77);
+    }
+  }
 }
 
 TEST(RandomKernel, StaysBelowTheBoundAndFillsStrides) {
