@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <ostream>
 
 #include "dispatch.h"
@@ -15,21 +16,46 @@ namespace {
 constexpr int64_t kEdge = 3;         // elements shown at each end of a shortened dimension
 constexpr int64_t kPrintAll = 1000;  // tensors up to this size are printed whole
 
-std::string number(const Scalar& value, DType dtype, bool whole) {
-  if (dtype == bool_) return value.to<int64_t>() != 0 ? "true" : "false";
-  if (!is_floating_point(dtype)) return text(value);
-  const double v = value.to<double>();
-  if (!std::isfinite(v)) return std::isnan(v) ? "nan" : v > 0 ? "inf" : "-inf";
-  char buffer[40];
-  const double size = std::abs(v);
-  const bool plain = v == 0 || (size >= 1e-4 && size < 1e8);
-  std::snprintf(buffer, sizeof buffer, !plain ? "%.4e" : whole ? "%.0f." : "%.4f", v);
-  return buffer;
-}
+/// How all numbers of a tensor are written, decided by those that are finite and not zero.
+class Format {
+ public:
+  explicit Format(DType dtype) : dtype_(dtype) {}
+
+  void see(const Scalar& value) {
+    if (!counts(value)) return;
+    const double v = value.to<double>(), size = std::abs(v);
+    whole_ &= v == std::floor(v);
+    smallest_ = std::min(smallest_, size);
+    largest_ = std::max(largest_, size);
+  }
+  bool counts(const Scalar& value) const {
+    const double v = value.to<double>();
+    return !is_floating_point(dtype_) || (std::isfinite(v) && v != 0);
+  }
+
+  std::string operator()(const Scalar& value) const {
+    if (dtype_ == bool_) return value.to<int64_t>() != 0 ? "True" : "False";
+    if (!is_floating_point(dtype_)) return text(value);
+    const double v = value.to<double>();
+    if (!std::isfinite(v)) return std::isnan(v) ? "nan" : v > 0 ? "inf" : "-inf";
+    char buffer[40];
+    std::snprintf(buffer, sizeof buffer, scientific() ? "%.4e" : whole_ ? "%.0f." : "%.4f", v);
+    return buffer;
+  }
+
+ private:
+  bool scientific() const {
+    return largest_ > 1e8 || largest_ > 1000 * smallest_ || (!whole_ && smallest_ < 1e-4);
+  }
+
+  DType dtype_;
+  bool whole_ = true;
+  double smallest_ = std::numeric_limits<double>::infinity(), largest_ = 0;
+};
 
 class Printer {
  public:
-  explicit Printer(const Tensor& x) : dtype_(x.dtype()), shorten_(x.numel() > kPrintAll) {
+  explicit Printer(const Tensor& x) : format_(x.dtype()), shorten_(x.numel() > kPrintAll) {
     measure(x);
     write(x, 0);
   }
@@ -46,9 +72,10 @@ class Printer {
   }
 
   void measure(const Tensor& x) {
-    each_value(x, [&](const Scalar& v) { whole_ &= v.to<double>() == std::floor(v.to<double>()); });
-    each_value(
-        x, [&](const Scalar& v) { width_ = std::max(width_, number(v, dtype_, whole_).size()); });
+    each_value(x, [&](const Scalar& v) { format_.see(v); });
+    each_value(x, [&](const Scalar& v) {
+      if (format_.counts(v)) width_ = std::max(width_, format_(v).size());
+    });
   }
 
   template <class F>
@@ -59,8 +86,8 @@ class Printer {
 
   void write(const Tensor& x, size_t indent) {
     if (x.dim() == 0) {
-      const std::string digits = number(x.scalar(), dtype_, whole_);
-      out_ += std::string(width_ - digits.size(), ' ') + digits;
+      const std::string digits = format_(x.scalar());
+      out_ += std::string(std::max(width_, digits.size()) - digits.size(), ' ') + digits;
       return;
     }
     out_ += '[';
@@ -71,14 +98,13 @@ class Printer {
     each_shown(x, [&](int64_t i, bool gap) {
       write(x[i], indent + 1);
       if (i + 1 < x.size(0)) out_ += separator;
-      if (gap) out_ += "..." + (x.dim() == 1 ? std::string(", ") : separator.substr(1));
+      if (gap) out_ += (x.dim() == 1 ? " ..." : "...") + separator;
     });
     out_ += ']';
   }
 
-  DType dtype_;
+  Format format_;
   bool shorten_;
-  bool whole_ = true;
   size_t width_ = 0;
   std::string out_;
 };

@@ -77,8 +77,9 @@ Shape broadcast_shapes(std::string_view op, const Shape& a, const Shape& b) {
 }
 
 void check_sizes(std::string_view op, const Shape& shape) {
-  const bool fine = std::all_of(shape.begin(), shape.end(), [](int64_t s) { return s >= 0; });
-  check(fine, ErrorKind::Shape, op, ": expected sizes of at least 0, got ", shape);
+  for (int64_t s : shape) {
+    check(s >= 0, ErrorKind::Shape, op, ": expected sizes of at least 0, got ", s);
+  }
 }
 
 int wrap_dim(std::string_view op, int64_t dim, int dims) {

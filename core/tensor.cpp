@@ -90,6 +90,7 @@ Tensor Tensor::to(DType wanted) const {
 Tensor Tensor::to(Device wanted) const {
   if (device() == wanted || is_symbolic()) return *this;
   if (wanted.kind == Device::Kind::meta) return meta_tensor(meta());
+  check(has_data(), ErrorKind::Value, "to: a meta tensor has no values to put on ", wanted);
   fail(ErrorKind::Device, "to: this build of Reprise cannot move a tensor from ", device(), " to ",
        wanted);
 }

@@ -127,7 +127,7 @@ Tensor Input(const Shape& shape, const InputOptions& options) {
   for (size_t i = 0; i < full.size(); ++i) {
     const bool unknown_batch = i == 0 && full[i] == kUnknown;
     check(full[i] >= 0 || unknown_batch, ErrorKind::Shape,
-          "Input: expected sizes of at least 0, got ", full);
+          "Input: expected sizes of at least 0, got ", full[i]);
   }
   return make_ref<SymbolicNode>(Meta(full, options.dtype, Device::meta()), nullptr, 0)->tensor();
 }

@@ -113,12 +113,10 @@ void measure(const NestedList& list, Shape& shape, int depth) {
 }
 
 void collect(const NestedList& list, Shape& shape, int depth, std::vector<Scalar>& values) {
-  const bool first = values.empty();
-  if (!list.is_list() && !first) measure(list, shape, depth);
-  if (!list.is_list()) return values.push_back(list.value());
-  check(first || depth < shape.dim(), ErrorKind::Shape,
+  check(!list.is_list() || values.empty() || depth < shape.dim(), ErrorKind::Shape,
         "tensor: expected lists of one depth, got a list beside a number");
   measure(list, shape, depth);
+  if (!list.is_list()) return values.push_back(list.value());
   for (const NestedList& item : list.items()) collect(item, shape, depth + 1, values);
 }
 

@@ -253,8 +253,18 @@ Tensor clone(const Tensor& x) {
 
 namespace {
 
+/// The result of an in-place op must fit into `x` as it is.
+void check_fits(std::string_view op, const Tensor& x, const Tensor& y) {
+  check(is_floating_point(x.dtype()) || !is_floating_point(y.dtype()), ErrorKind::DType, op,
+        "_: a result of ", y.dtype(), " does not fit into ", x.dtype());
+  if (x.shape() == y.shape()) return;
+  check(broadcast_shapes(op, x.shape(), y.shape()) == x.shape(), ErrorKind::Shape, op,
+        "_: expected an operand that broadcasts to ", x.shape(), ", got ", y.shape());
+}
+
 template <class T>
 Tensor& in_place(Tensor& x, const Tensor& y) {
+  check_fits(T::name, x, y);
   const Tensor other = expand_to(y.to(x.dtype()), x.shape());
   apply_in_place(T{}, x, other);
   return x;

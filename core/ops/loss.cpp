@@ -31,6 +31,13 @@ void check_target(const Tensor& x, const Tensor& target, int64_t ignore_index) {
   }
 }
 
+void check_weight(const Tensor& x, const Tensor& weight) {
+  check(weight.shape() == Shape{x.size(1)}, ErrorKind::Shape,
+        "cross_entropy: expected a weight of shape [", x.size(1), "], got ", weight.shape());
+  check(weight.dtype() == x.dtype(), ErrorKind::DType, "cross_entropy: expected a weight of ",
+        x.dtype(), ", got ", weight.dtype());
+}
+
 /// The weight of each class at the places of `index`.
 Tensor weight_of(const Tensor& weight, const Tensor& index) {
   return reshape(gather(weight, 0, flatten(index)), index.shape());
@@ -41,6 +48,7 @@ Tensor weight_of(const Tensor& weight, const Tensor& index) {
 Tensor cross_entropy_of(const Tensor& x, const Tensor& target, const Tensor& weight,
                         const CrossEntropyOptions& o) {
   check_target(x, target, o.ignore_index);
+  if (weight.defined()) check_weight(x, weight);
   const Tensor lp = log_softmax(x, 1);
   const Tensor valid = target != o.ignore_index;
   const Tensor safe = where(valid, target, 0);

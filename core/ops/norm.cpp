@@ -6,9 +6,17 @@
 namespace reprise {
 namespace {
 
-void check_channels(std::string_view argument, const Shape& got, int64_t channels) {
-  check(got == Shape{channels}, ErrorKind::Shape, "batch_norm: expected ", argument, " of shape [",
-        channels, "], got ", got);
+void check_x(const Meta& x) {
+  check(is_floating_point(x.dtype), ErrorKind::DType,
+        "batch_norm: expected float32 or float64, got ", x.dtype);
+  check(x.dim() >= 2, ErrorKind::Shape, "batch_norm: expected x [N, C, ...], got ", x.shape);
+}
+
+void check_channels(std::string_view argument, const Meta& got, const Meta& x) {
+  check(got.shape == Shape{x.shape[1]}, ErrorKind::Shape, "batch_norm: expected ", argument,
+        " of shape [", x.shape[1], "], got ", got.shape);
+  check(got.dtype == x.dtype, ErrorKind::DType, "batch_norm: expected ", argument, " of ", x.dtype,
+        ", got ", got.dtype);
 }
 
 /// [C] as [1, C, 1, ...], to stand beside x.
@@ -31,19 +39,13 @@ Dims batch_dims(const Tensor& x) {
 
 Metas BatchNorm::infer(std::span<const Meta> in) const {
   const Meta& x = in[0];
-  check(is_floating_point(x.dtype), ErrorKind::DType,
-        "batch_norm: expected float32 or float64, got ", x.dtype);
-  check(x.dim() >= 2, ErrorKind::Shape, "batch_norm: expected x [N, C, ...], got ", x.shape);
+  check_x(x);
   const int64_t c = x.shape[1];
   check(x.numel() != c || c == 0, ErrorKind::Shape,
         "batch_norm: expected more than one value per channel in training, got x of shape ",
         x.shape);
   const std::array<std::string_view, 4> names{"weight", "bias", "running_mean", "running_var"};
-  for (size_t i = 0; i < names.size(); ++i) {
-    check_channels(names[i], in[i + 1].shape, c);
-    check(in[i + 1].dtype == x.dtype, ErrorKind::DType, "batch_norm: expected ", names[i], " of ",
-          x.dtype, ", got ", in[i + 1].dtype);
-  }
+  for (size_t i = 0; i < names.size(); ++i) check_channels(names[i], in[i + 1], x);
   return {Meta(x.shape, x.dtype), Meta({c}, x.dtype), Meta({c}, x.dtype)};
 }
 
@@ -111,8 +113,11 @@ Tensor batch_norm_eval(const Tensor& x, const Tensor& weight, const Tensor& bias
                        const Tensor& running_mean, const Tensor& running_var, double eps) {
   check(running_mean.defined() && running_var.defined(), ErrorKind::Value,
         "batch_norm: expected running_mean and running_var outside of training, got none");
-  check(x.dim() >= 2, ErrorKind::Shape, "batch_norm: expected x [N, C, ...], got ", x.shape());
-  check_channels("running_mean", running_mean.shape(), x.size(1));
+  check_x(x.meta());
+  check_channels("running_mean", running_mean.meta(), x.meta());
+  check_channels("running_var", running_var.meta(), x.meta());
+  if (weight.defined()) check_channels("weight", weight.meta(), x.meta());
+  if (bias.defined()) check_channels("bias", bias.meta(), x.meta());
   Tensor scale = pow(running_var + eps, -0.5);
   if (weight.defined()) scale = scale * weight;
   Tensor shift = -running_mean * scale;

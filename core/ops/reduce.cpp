@@ -55,8 +55,9 @@ Tensors Sum::vjp(const Vjp& v) const { return {spread(v.gy[0], dims, keepdim, v.
 
 Metas MaxDim::infer(std::span<const Meta> in) const {
   const Shape& shape = in[0].shape;
-  check(shape.empty() || shape[static_cast<size_t>(dim)] > 0, ErrorKind::Shape, name,
-        ": expected at least one element along dim ", dim, ", got ", shape);
+  check(shape.empty() || shape[static_cast<size_t>(dim)] > 0, ErrorKind::Shape,
+        largest ? "max" : "min", ": expected at least one element along dim ", dim, ", got ",
+        shape);
   const Shape out = reduced(shape, shape.empty() ? Shape{} : Shape{dim}, keepdim);
   return {Meta(out, in[0].dtype), Meta(out, int64)};
 }
@@ -111,9 +112,9 @@ Tensor mean(const Tensor& x, const Dims& dims, bool keepdim) {
         check(is_floating_point(a.dtype()), ErrorKind::DType,
               "mean: expected float32 or float64, got ", a.dtype());
         const Shape over = normalize("mean", dims, a.dim());
-        int64_t count = 1;
-        for (int64_t d : over) count *= a.shape()[static_cast<size_t>(d)];
-        return apply(Sum{over, keepdim}, a) / static_cast<double>(count);
+        double count = 1;
+        for (int64_t d : over) count *= static_cast<double>(a.shape()[static_cast<size_t>(d)]);
+        return apply(Sum{over, keepdim}, a) / count;
       },
       x);
 }
@@ -121,11 +122,10 @@ Tensor mean(const Tensor& x, const Dims& dims, bool keepdim) {
 namespace {
 
 template <bool Largest>
-Tensors extreme(const Tensor& x, int64_t dim, bool keepdim) {
-  constexpr std::string_view name = Largest ? "max" : "min";
+Tensors extreme(std::string_view name, const Tensor& x, int64_t dim, bool keepdim) {
   return composite(
       name,
-      [dim, keepdim](const Tensor& a) {
+      [=](const Tensor& a) {
         const std::array<Tensor, 1> in{a};
         return dispatch(Model(MaxDim{wrap_dim(name, dim, a.dim()), keepdim, Largest}), in);
       },
@@ -133,33 +133,34 @@ Tensors extreme(const Tensor& x, int64_t dim, bool keepdim) {
 }
 
 template <bool Largest>
-Tensors extreme_of_all(const Tensor& x) {
+Tensors extreme_of_all(std::string_view name, const Tensor& x) {
   return composite(
-      Largest ? "max" : "min",
-      [](const Tensor& a) {
-        check(a.numel() > 0, ErrorKind::Value, Largest ? "max" : "min",
-              ": expected at least one element, got ", a.shape());
-        return extreme<Largest>(a.flatten(), 0, false);
+      name,
+      [name](const Tensor& a) {
+        check(a.numel() > 0, ErrorKind::Value, name, ": expected at least one element, got ",
+              a.shape());
+        return extreme<Largest>(name, a.flatten(), 0, false);
       },
       x);
 }
 
 template <bool Largest>
 Tensor extreme_index(const Tensor& x, std::optional<int64_t> dim, bool keepdim) {
-  if (dim) return extreme<Largest>(x, *dim, keepdim)[1];
-  return extreme_of_all<Largest>(x)[1];
+  constexpr std::string_view name = Largest ? "argmax" : "argmin";
+  if (dim) return extreme<Largest>(name, x, *dim, keepdim)[1];
+  return extreme_of_all<Largest>(name, x)[1];
 }
 
 }  // namespace
 
-Tensor max(const Tensor& x) { return extreme_of_all<true>(x)[0]; }
-Tensor min(const Tensor& x) { return extreme_of_all<false>(x)[0]; }
+Tensor max(const Tensor& x) { return extreme_of_all<true>("max", x)[0]; }
+Tensor min(const Tensor& x) { return extreme_of_all<false>("min", x)[0]; }
 ValuesIndices max(const Tensor& x, int64_t dim, bool keepdim) {
-  const Tensors out = extreme<true>(x, dim, keepdim);
+  const Tensors out = extreme<true>("max", x, dim, keepdim);
   return {out[0], out[1]};
 }
 ValuesIndices min(const Tensor& x, int64_t dim, bool keepdim) {
-  const Tensors out = extreme<false>(x, dim, keepdim);
+  const Tensors out = extreme<false>("min", x, dim, keepdim);
   return {out[0], out[1]};
 }
 Tensor argmax(const Tensor& x, std::optional<int64_t> dim, bool keepdim) {

@@ -66,6 +66,7 @@ Metas Expand::infer(std::span<const Meta> in) const {
           " or 1, got ", x.shape[i]);
     strides[lead + i] = x.shape[i] == shape[lead + i] ? x.strides[i] : 0;
   }
+  (void)shape.numel();  // refuses what no later op could count
   return {Meta(shape, strides, x.dtype)};
 }
 
@@ -155,16 +156,10 @@ Tensor flatten(const Tensor& x, int64_t start_dim, int64_t end_dim) {
         check(first <= last, ErrorKind::Index, "flatten: expected start_dim <= end_dim, got ",
               start_dim, " and ", end_dim);
         if (a.dim() == 0) return view_as(a, {1});
-        Shape shape;
-        int64_t merged = 1;
-        for (size_t d = 0; d < a.shape().size(); ++d) {
-          if (d < first || d > last) {
-            shape.push_back(a.shape()[d]);
-          } else {
-            merged *= a.shape()[d];
-            if (d == last) shape.push_back(merged);
-          }
-        }
+        const std::span sizes(a.shape().begin(), a.shape().size());
+        Shape shape(sizes.first(first));
+        shape.push_back(Shape(sizes.subspan(first, last - first + 1)).numel());
+        for (int64_t s : sizes.subspan(last + 1)) shape.push_back(s);
         return reshape(a, shape);
       },
       x);
@@ -251,7 +246,7 @@ Tensor expand(const Tensor& x, const Shape& shape) {
         for (size_t i = 0; i < full.size(); ++i) {
           if (full[i] == kUnknown && i >= lead) full[i] = a.shape()[i - lead];
           check(full[i] >= 0, ErrorKind::Shape, "expand: expected sizes of at least 0, got ",
-                shape);
+                full[i]);
         }
         return full == a.shape() ? a : apply(Expand{full}, a);
       },
