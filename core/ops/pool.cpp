@@ -34,8 +34,8 @@ Shape pooled(std::string_view op, const Shape& x, Pair kernel, Pair stride, Pair
   check(x.size() == 4, ErrorKind::Shape, op, ": expected x [N, C, H, W] or [C, H, W], got ", x);
   const int64_t oh = out_size(x[2], kernel.h, stride.h, padding.h, dilation.h, ceil_mode);
   const int64_t ow = out_size(x[3], kernel.w, stride.w, padding.w, dilation.w, ceil_mode);
-  check(oh > 0 && ow > 0, ErrorKind::Shape, op, ": expected an image that holds the window ",
-        kernel, ", got ", Pair(x[2], x[3]));
+  check(x[2] > 0 && x[3] > 0 && oh > 0 && ow > 0, ErrorKind::Shape, op,
+        ": expected an image that holds the window ", kernel, ", got ", Pair(x[2], x[3]));
   return {x[0], x[1], oh, ow};
 }
 

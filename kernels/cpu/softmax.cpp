@@ -6,8 +6,8 @@
 
 #include <algorithm>
 
+#include "../../core/ops/elementwise.h"
 #include "../../core/parallel.h"
-#include "cursor.h"
 #include "simd/isa.h"
 #include "simd/softmax.h"
 
@@ -17,17 +17,6 @@ namespace {
 
 constexpr int64_t kTaskSize = 1 << 13;      // elements worth a task
 constexpr int64_t kTileElements = 1 << 16;  // of columns, to stay in L2
-
-/// Elements of `from`, of any strides, in row-major order.
-template <class T>
-void copy_dense(const View& from, T* to) {
-  const Meta& meta = *from.meta;
-  const Walk<1> walk{meta.shape, {meta.strides}};
-  parallel_for(meta.numel(), kTaskSize, [&](int64_t begin, int64_t end) {
-    Cursor<1> at(walk, begin);
-    for (int64_t i = begin; i < end; ++i, at.next()) to[i] = from.as<T>()[at[0]];
-  });
-}
 
 struct Extents {
   int64_t outer = 1, n = 1, inner = 1;
@@ -64,7 +53,7 @@ void softmax(const Launch& l, int dim, bool log) {
   const View& in = l.in[0];
   T* y = l.out[0].as<T>();
   const bool dense = in.meta->is_contiguous();
-  if (!dense) copy_dense(in, y);
+  if (!dense) Copy{in.meta->dtype}.cpu(l);
   const SoftmaxKernels<T>& kernel =
       pick(isa(), sse2::softmax_table, avx2::softmax_table, avx512::softmax_table);
   run(Extents(in.meta->shape, dim), y, dense ? in.as<T>() : y,

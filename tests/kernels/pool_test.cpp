@@ -181,6 +181,11 @@ TEST(Pool, EmptyBatch) {
   EXPECT_EQ(apply(average_op(c), empty(c.x)).shape(), Shape({0, 3, 3, 3}));
 }
 
+TEST(Pool, AnImageWithoutElementsIsRefused) {
+  EXPECT_THROW(max_pool2d(empty({1, 1, 0, 4}), 2, {.padding = 1}), Error);
+  EXPECT_THROW(avg_pool2d(empty({1, 1, 4, 0}), 2, {.padding = 1}), Error);
+}
+
 TEST(Pool, SameBitsOnAllThreads) {
   const PoolCase c{{9, 40, 28, 28}, 3, 2, 1};
   const Tensor x = sample(c.x);
