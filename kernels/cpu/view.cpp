@@ -1,7 +1,7 @@
 // The ops of views that copy: parts of the output are seen as views of it and assigned.
 
-#include "../../core/ops/cat.h"
 #include "../../core/ops/view.h"
+#include "../../core/ops/cat.h"
 
 #include <cstring>
 

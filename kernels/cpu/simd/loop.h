@@ -3,8 +3,8 @@
 
 namespace reprise::cpu {
 
-/// Treats n elements that lie one behind another in each operand: operands[k] + i, for i < n. `self`
-/// holds attributes. The same memory may appear twice.
+/// Treats n elements that lie one behind another in each operand: operands[k] + i, for i < n.
+/// `self` holds attributes. The same memory may appear twice.
 using Loop = void (*)(const void* self, int64_t n, void* const* operands);
 
 }  // namespace reprise::cpu
