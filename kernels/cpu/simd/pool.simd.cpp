@@ -6,6 +6,7 @@
 
 #include "pool.h"
 
+#include "column_maxima.h"
 #include "extremes.h"
 #include "stride_load.h"
 #include "vec.h"
@@ -125,6 +126,14 @@ REPRISE_INLINE void store_places(int64_t* index, const Places<T>& places, int64_
   }
 }
 
+template <class T>
+REPRISE_INLINE void store_maxima(const Results<T>& r, const Vec<T>& maxima,
+                                 const Places<T>& places) {
+  const int64_t n = r.images.window.columns.out - r.column;
+  store_n(r.images.y + r.at(), maxima, n);
+  store_places<T>(r.images.index + r.at(), places, n);
+}
+
 /// Stores the maxima and their places. Unless NaN is Expected, its presence is only noticed, and
 /// false returned: what keeps the first NaN takes far longer from one tap to the next.
 template <int Step, bool Masked, bool Expected, class T>
@@ -145,15 +154,47 @@ REPRISE_INLINE bool try_max(const Results<T>& r) {
     });
   }
   if (!Expected && any(nan)) return false;
-  const int64_t n = across.out - r.column;
-  store_n(r.images.y + r.at(), best, n);
-  store_places<T>(r.images.index + r.at(), places, n);
+  store_maxima(r, best, places);
   return true;
 }
 
 template <int Step, bool Masked, class T>
 [[gnu::noinline, gnu::cold]] void max_with_nan(const Results<T>& r) {
   try_max<Step, Masked, true>(r);
+}
+
+/// The same for windows that do not overlap, in the image with their columns; false also where
+/// whole vectors reach beyond the last image.
+template <int Step, class T>
+REPRISE_INLINE bool try_max_of_columns(const Results<T>& r) {
+  using Place = Element<Places<T>>;
+  const PoolAxis &down = r.images.window.rows, &across = r.images.window.columns;
+  const int64_t image = r.image * down.in * across.in, left = r.column * Step;
+  const int64_t end = image + (r.taps.end - 1) * across.in + left + Step * kWidth<T>;
+  if (end > r.images.count * down.in * across.in) return false;
+  ColumnMaxima<Step, T> maxima(static_cast<Place>(r.taps.begin * across.in + left));
+  for (int64_t h = r.taps.begin; h < r.taps.end; h += down.dilation) {
+    const int64_t place = h * across.in + left;
+    maxima.take(r.images.x + image + place, static_cast<Place>(place));
+  }
+  if (any(maxima.nan)) return false;
+  Vec<T> most = every<Step, 0>(maxima.best);
+  Places<T> at = every<Step, 0>(maxima.places);
+  if (across.kernel > 1) maxima.template merge<1>(most, at);
+  if constexpr (Step > 2) {
+    if (across.kernel > 2) maxima.template merge<2>(most, at);
+  }
+  store_maxima(r, most, at);
+  return true;
+}
+
+template <int Step, bool Masked, class T>
+REPRISE_INLINE void max_of(const Results<T>& r) {
+  if constexpr (!Masked && (Step == 2 || Step == 3)) {
+    const PoolAxis& across = r.images.window.columns;
+    if (across.kernel <= Step && across.dilation == 1 && try_max_of_columns<Step>(r)) return;
+  }
+  if (!try_max<Step, Masked, false>(r)) max_with_nan<Step, Masked>(r);
 }
 
 /// What the sums over the windows are divided by.
@@ -191,7 +232,7 @@ void pool_images(const PoolImages<T>& images, int64_t begin, int64_t end) {
       for (int64_t column = 0; column < images.window.columns.out; column += kWidth<T>) {
         const Results<T> results(images, image, row, column);
         if constexpr (Max) {
-          if (!try_max<Step, Masked, false>(results)) max_with_nan<Step, Masked>(results);
+          max_of<Step, Masked>(results);
         } else {
           average_of<Step, Masked>(results);
         }
