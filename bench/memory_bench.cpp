@@ -13,23 +13,32 @@ namespace {
 
 using namespace reprise;
 
+using Call = std::function<Tensors(const Tensor&)>;
+
 int64_t bytes_of(const Tensor& t) { return static_cast<int64_t>(t.meta().nbytes()); }
+
+/// What an op of `inputs` tensors like x reads and writes.
+int64_t bytes_moved(int inputs, const Tensor& x, const Call& f) {
+  int64_t bytes = inputs * bytes_of(x);
+  for (const Tensor& y : f(x)) bytes += bytes_of(y);
+  return bytes;
+}
 
 Tensor images() { return randn({128, 64, 28, 28}); }
 
-void run(benchmark::State& state, int inputs, const std::function<Tensor(const Tensor&)>& f) {
+void run(benchmark::State& state, int inputs, const Call& f) {
   const NoGradGuard guard;
   const Tensor x = images();
-  const int64_t bytes = inputs * bytes_of(x) + bytes_of(f(x));
+  const int64_t bytes = bytes_moved(inputs, x, f);
   for (auto _ : state) benchmark::DoNotOptimize(f(x));
   state.SetBytesProcessed(state.iterations() * bytes);
 }
 
-/// The copy beside it; the library's own copy, which takes the same number of threads.
-void copy(benchmark::State& state, int inputs, const std::function<Tensor(const Tensor&)>& f) {
+/// The copy beside it, by as many threads.
+void copy(benchmark::State& state, int inputs, const Call& f) {
   const NoGradGuard guard;
   const Tensor x = images();
-  const int64_t moved = inputs * bytes_of(x) + bytes_of(f(x));
+  const int64_t moved = bytes_moved(inputs, x, f);
   const int64_t half = moved / 2 / static_cast<int64_t>(sizeof(float));
   const Tensor from = rand({half}), to = rand({half});
   const auto body = [&](int64_t begin, int64_t end) {
@@ -43,7 +52,7 @@ void copy(benchmark::State& state, int inputs, const std::function<Tensor(const 
   state.SetBytesProcessed(state.iterations() * moved);
 }
 
-void add_pair(const std::string& name, int inputs, std::function<Tensor(const Tensor&)> f) {
+void add_pair(const std::string& name, int inputs, Call f) {
   const std::string prefix = "memory/" + name;
   benchmark::RegisterBenchmark((prefix + "/op").c_str(),
                                [=](benchmark::State& s) { run(s, inputs, f); })
@@ -56,14 +65,17 @@ void add_pair(const std::string& name, int inputs, std::function<Tensor(const Te
 }
 
 const bool registered = [] {
-  add_pair("max_pool2d", 1, [](const Tensor& x) { return max_pool2d(x, 3); });
-  add_pair("relu", 1, [](const Tensor& x) { return relu(x); });
+  add_pair("max_pool2d", 1, [](const Tensor& x) {
+    const auto [values, places] = max_pool2d_with_indices(x, 3);
+    return Tensors{values, places};
+  });
+  add_pair("relu", 1, [](const Tensor& x) { return Tensors{relu(x)}; });
   add_pair("add", 2, [](const Tensor& x) {
     static const Tensor y = images();
-    return add(x, y);
+    return Tensors{add(x, y)};
   });
-  add_pair("sum", 1, [](const Tensor& x) { return sum(x); });
-  add_pair("softmax", 1, [](const Tensor& x) { return softmax(x, 1); });
+  add_pair("sum", 1, [](const Tensor& x) { return Tensors{sum(x)}; });
+  add_pair("softmax", 1, [](const Tensor& x) { return Tensors{softmax(x, 1)}; });
   return true;
 }();
 
