@@ -25,7 +25,8 @@ struct Statistics {
   double count;
 
   explicit Statistics(const Array& x) {
-    count = static_cast<double>(x.shape.numel() / x.shape[1]);
+    const int64_t values = x.shape.numel() / x.shape[1];
+    count = static_cast<double>(values);
     mean = per_channel(x.shape, [&](const Shape& i) { return x.at(i) / count; });
     var = per_channel(x.shape, [&](const Shape& i) {
       const double d = x.at(i) - mean.at({i[1]});

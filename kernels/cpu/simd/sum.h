@@ -84,10 +84,10 @@ REPRISE_INLINE S sum_terms(int64_t n, Term term, const T*... x) {
 #pragma GCC unroll 16
     for (int j = 0; j < kVectors; ++j) acc.v[j] += term(load_as<S>(x + i + j * kStep)...);
   }
+  if (i == n) return acc.total();
 #pragma GCC unroll 16
   for (int j = 0; j < kVectors; ++j) {
     const int64_t left = n - i - j * kStep;
-    if (left <= 0) break;
     const Vec<S> value = term(load_as<S>(x + i + j * kStep, left)...);
     acc.v[j] += left >= kStep ? value : select<Vec<S>>(iota<int64_t>() < left, value, Vec<S>{});
   }
