@@ -8,7 +8,7 @@ namespace reprise {
 namespace {
 
 TEST(Summary, ToyResNet) {
-  EXPECT_EQ(test::toy_resnet().summary(), 1 + R"(
+  EXPECT_EQ("\n" + test::toy_resnet().summary(), R"(
 ________________________________________________________
       Layer         Output shape         Params   Parent
 ========================================================
@@ -49,7 +49,7 @@ TEST(Summary, ThreeLinearLayersAndAClassifier) {
   Tensor x = nn::Linear(784, 100)(inputs);
   x = nn::Linear(100, 100)(x);
   x = nn::Linear(100, 100)(x);
-  EXPECT_EQ(SymbolicModel(inputs, nn::Linear(100, 10)(x)).summary(), 1 + R"(
+  EXPECT_EQ("\n" + SymbolicModel(inputs, nn::Linear(100, 10)(x)).summary(), R"(
 ______________________________________________
      Layer      Output shape   Params   Parent
 ==============================================
@@ -73,7 +73,7 @@ TEST(Summary, FourConvolutions) {
     x = nn::Conv2d(x.C(), channels, 3)(x)(nn::MaxPool2d(2))(nn::ReLU());
   }
   x = nn::Flatten()(x);
-  EXPECT_EQ(SymbolicModel(inputs, nn::Linear(x.features(), 10)(x)).summary(), 1 + R"(
+  EXPECT_EQ("\n" + SymbolicModel(inputs, nn::Linear(x.features(), 10)(x)).summary(), R"(
 __________________________________________________________
       Layer         Output shape           Params   Parent
 ==========================================================
@@ -106,7 +106,7 @@ TEST(Summary, ASharedLayerCountsOnceAndFrozenOnesApart) {
   const Tensor left = shared(a), right = shared(b), both = left + right;
   const SymbolicModel model({a, b}, {nn::Linear(4, 2)(both), both});
   shared.requires_grad_(false);
-  EXPECT_EQ(model.summary(), 1 + R"(
+  EXPECT_EQ("\n" + model.summary(), R"(
 ______________________________________________
      Layer      Output shape   Params   Parent
 ==============================================
@@ -128,7 +128,7 @@ TEST(Summary, NestedModelsAreOneRow) {
   const Tensor x = Input({4}), inputs = Input({4});
   const SymbolicModel inner(x, nn::ReLU()(nn::Linear(4, 3)(x)));
   const nn::Sequential head(nn::Linear(3, 2), nn::Softmax(1));
-  EXPECT_EQ(SymbolicModel(inputs, head(inner(inputs))).summary(), 1 + R"(
+  EXPECT_EQ("\n" + SymbolicModel(inputs, head(inner(inputs))).summary(), R"(
 _____________________________________________________
      Layer             Output shape   Params   Parent
 =====================================================
