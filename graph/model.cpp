@@ -24,8 +24,8 @@ Tensors run_step(const detail::Step& step, std::span<const Tensor> values) {
   }
   try {
     return step.callable->call(arguments);
-  } catch (Error& error) {  // a module has put its own name there
-    if (dynamic_cast<nn::Module*>(step.callable.get()) == nullptr) error.prepend(step.name);
+  } catch (Error& error) {
+    error.prepend(step.name);
     throw;
   }
 }
@@ -55,7 +55,7 @@ SymbolicModel::SymbolicModel(const SymbolicTensors& inputs, const SymbolicTensor
     : plan_(std::make_shared<detail::ReplayPlan>(detail::make_replay_plan(inputs, outputs))) {
   for (const detail::Step& step : plan_->steps) {
     auto layer = std::dynamic_pointer_cast<nn::Module>(step.callable);
-    if (layer && !is_registered(*this, *layer)) register_module(step.name, std::move(layer));
+    if (layer && !is_registered(*this, *layer)) add_child(step.name, std::move(layer));
   }
 }
 

@@ -83,6 +83,11 @@ Tensor Module::register_buffer(const std::string& name, Tensor tensor) {
 }
 
 void Module::register_module(const std::string& name, std::shared_ptr<Module> child) {
+  add_child(name, child);
+  child->state_->registered_name = name;
+}
+
+void Module::add_child(const std::string& name, std::shared_ptr<Module> child) {
   check_name(name);
   check(child != nullptr, ErrorKind::Value, this->name(), ": expected a module for \"", name,
         "\", got none");
@@ -90,7 +95,6 @@ void Module::register_module(const std::string& name, std::shared_ptr<Module> ch
     check(!below.shares_state_with(*this), ErrorKind::Value, this->name(),
           ": a module cannot be registered below itself (as \"", name, "\")");
   });
-  child->state_->registered_name = name;
   state_->children.emplace_back(name, std::move(child));
 }
 

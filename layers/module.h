@@ -131,6 +131,8 @@ class REPRISE_API Module : public Callable {
   Module() : state_(std::make_shared<detail::ModuleState>()) {}
   virtual Tensors forward_tensors(std::span<const Tensor> in) = 0;
 
+  /// Registers a module that errors do not name after its place here: its caller names it.
+  void add_child(const std::string& name, std::shared_ptr<Module> child);
   bool has_hooks() const { return !state_->pre_hooks.empty() || !state_->hooks.empty(); }
   Tensors call_with_hooks(std::span<const Tensor> in);
   /// Puts the name under which this module was registered in front of an error's text.

@@ -55,7 +55,7 @@ Tensor cross_entropy_of(const Tensor& x, const Tensor& target, const Tensor& wei
   const Tensor picked = squeeze(gather(lp, 1, unsqueeze(safe, 1)), 1);
   Tensor w = valid.to(x.dtype());
   if (weight.defined()) w = w * weight_of(weight, safe);
-  Tensor loss = -picked * w;
+  Tensor loss = where(valid, -picked * w, 0);  // what is ignored may be infinite
   if (o.label_smoothing > 0) {
     Shape per_class = Shape::filled(x.dim(), 1);
     per_class[1] = x.size(1);

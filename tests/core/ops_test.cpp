@@ -289,6 +289,8 @@ TEST(Loss, CrossEntropyAndMse) {
                 tensor((3 * ln3 + ln2) / 4), 1e-6);
   expect_tensor(cross_entropy(x, target, {.label_smoothing = 1}),
                 tensor(((2 * ln3 - ln2) / 2 + ln2) / 2), 1e-6);
+  const Tensor far = tensor({{-kInf, 0.0}, {0.0, 0.0}});
+  expect_tensor(cross_entropy(far, tensor({-100, 1})), tensor(ln2), 1e-6);
   const Tensor p = tensor({1.0, 2.0}), q = tensor({4.0, 1.0});
   expect_tensor(mse_loss(p, q), tensor(5.0));
   expect_tensor(mse_loss(p, q, Reduction::sum), tensor(10.0));

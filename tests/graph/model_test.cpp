@@ -236,10 +236,13 @@ TEST(Model, ErrorsInReplayNameTheLayer) {
   nn::Conv2d second(4, 4, 3);
   const Tensor x = Input({3, 8, 8});
   const SymbolicModel model(x, second(nn::Conv2d(3, 4, 3)(x)));
-  second.to(float64);  // no longer fits the first
+  const Tensor z = Input({4, 8, 8});
+  const SymbolicModel part(z, second(z));  // in which it has another name
+  second.to(float64);                      // no longer fits the first
   const std::string expected =
       "Conv2d_2: conv2d: expected operands of one floating-point dtype, got float32 and float64";
   EXPECT_EQ(error_of([&] { model(zeros({1, 3, 8, 8})); }), expected);
+  EXPECT_EQ(error_of([&] { part(zeros({1, 4, 8, 8})); }), "Conv2d_1" + expected.substr(8));
   const Tensor y = Input({3, 8, 8});
   second.to(float32);
   const SymbolicModel outer(y, model(relu(y)));
