@@ -36,11 +36,20 @@ Colour random_colour(Dice& dice, float low, float high) {
   return colour;
 }
 
+/// The middle of pixel i.
+struct Point {
+  float x, y;
+};
+Point middle_of(int i) {
+  const int row = i / kSide;
+  return {static_cast<float>(i % kSide) + 0.5F, static_cast<float>(row) + 0.5F};
+}
+
 /// Blends `colour` over the pixels where distance(x, y), in pixels, is negative; edges are smooth.
 template <class Distance>
 void paint(float* image, const Colour& colour, Distance distance) {
   for (int i = 0; i < kPixels; ++i) {
-    const float x = static_cast<float>(i % kSide) + 0.5F, y = static_cast<float>(i / kSide) + 0.5F;
+    const auto [x, y] = middle_of(i);
     const float cover = std::clamp(0.5F - distance(x, y), 0.0F, 1.0F);
     for (int c = 0; c < 3; ++c) {
       float& value = image[c * kPixels + i];
@@ -59,9 +68,8 @@ void paint_background(float* image, Dice& dice, const Colour& from) {
   }
   for (size_t c = 0; c < 3; ++c) {
     for (int i = 0; i < kPixels; ++i) {
-      const auto x = static_cast<float>(i % kSide - kSide / 2);
-      const auto y = static_cast<float>(i / kSide - kSide / 2);
-      *image++ = from[c] + slope_x[c] * x + slope_y[c] * y;
+      const auto [x, y] = middle_of(i);
+      *image++ = from[c] + slope_x[c] * (x - kSide / 2.0F) + slope_y[c] * (y - kSide / 2.0F);
     }
   }
 }
@@ -113,6 +121,7 @@ SyntheticShapes::SyntheticShapes(int64_t count, uint64_t seed, int64_t offset)
 const std::vector<std::string>& SyntheticShapes::classes() const {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> list;
+    list.reserve(outline::kOutlines.size());
     for (const auto& shape : outline::kOutlines) list.emplace_back(shape.name);
     return list;
   }();
