@@ -7,16 +7,21 @@ namespace {
 
 constinit thread_local bool enabled = true;
 
+/// full is called fill_ where it writes into a tensor.
+std::string_view in_place_name(const OpBase& op) {
+  return op.name() == "full" ? "fill" : op.name();
+}
+
 /// There is no machinery that writes through a view into the history of its base.
 void check_in_place(const OpBase& op, const TensorImpl& into, bool inputs_tracked) {
   const Record* record = record_of(into);
   if (!inputs_tracked && !tracked(into)) return;
   check(record == nullptr || !record->is_leaf || !record->requires_grad, ErrorKind::Autograd,
-        op.name(), "_: a leaf that requires grad cannot be changed in place; use ", op.name(),
-        ", or NoGradGuard");
-  check(!into.is_view, ErrorKind::Autograd, op.name(),
-        "_: a view cannot be changed in place while gradients are recorded; use ", op.name(),
-        ", or NoGradGuard");
+        in_place_name(op), "_: a leaf that requires grad cannot be changed in place; use ",
+        in_place_name(op), ", or NoGradGuard");
+  check(!into.is_view, ErrorKind::Autograd, in_place_name(op),
+        "_: a view cannot be changed in place while gradients are recorded; use ",
+        in_place_name(op), ", or NoGradGuard");
 }
 
 void check_written(const OpBase& op, std::span<const Tensor> in) {

@@ -114,12 +114,25 @@ class OpCallable final : public Callable {
 
 bool is_symbolic(const Tensor& t) { return t.is_symbolic(); }
 
+/// Each element of the target of an in-place op must have a place of its own.
+void check_writable(const OpBase& op, const Tensor& into) {
+  check(!into.is_symbolic(), ErrorKind::Graph, op.name(),
+        "_: a symbolic tensor cannot be changed in place; use the form without _");
+  const Meta& meta = into.meta();
+  for (size_t d = 0; d < meta.shape.size(); ++d) {
+    check(meta.strides[d] != 0 || meta.shape[d] <= 1, ErrorKind::Value, op.name(),
+          "_: expected elements with places of their own, got a tensor expanded to ", meta.shape,
+          "; clone it first");
+  }
+}
+
 }  // namespace
 
 Tensors dispatch(const OpBase& op, std::span<const Tensor> in, const Tensor* into) {
+  if (into != nullptr) check_writable(op, *into);
   if (std::any_of(in.begin(), in.end(), is_symbolic)) [[unlikely]] {
     check(into == nullptr && op.traits().writes == 0, ErrorKind::Graph, op.name(),
-          "_: a symbolic tensor cannot be changed in place; use ", op.name());
+          ": a symbolic tensor cannot be written into a real one");
     return call_symbolic(std::make_shared<OpCallable>(op.keep()), in);
   }
   if (into != nullptr &&
@@ -157,9 +170,7 @@ void Symbol::destroy(Symbol* symbol) noexcept {
 namespace detail {
 
 void no_cuda(std::string_view op) {
-  fail(ErrorKind::Device, op,
-       ": this build of Reprise has no CUDA device; configure with "
-       "-DREPRISE_CUDA=ON to get one");
+  fail(ErrorKind::Device, op, ": this version of Reprise has no CUDA device");
 }
 
 void no_kernel(std::string_view op, Device device) {

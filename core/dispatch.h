@@ -75,19 +75,21 @@ class Function final : public Callable {
 
 /// Runs `f` on real tensors; on symbolic ones adds one node that runs it at each replay, so that
 /// what `f` derives from sizes (a broadcast, a mean) follows the sizes of that replay. `f` returns
-/// Tensor or Tensors and must own what it captures. Inputs may be undefined.
+/// Tensor or Tensors and must own what it captures. Inputs but the first may be undefined.
 template <class F, std::same_as<Tensor>... In>
-auto composite(std::string_view name, F f, const In&... in) -> decltype(f(in...)) {
-  if ((in.is_symbolic() || ...)) [[unlikely]] {
-    const std::array<Tensor, sizeof...(In)> inputs{in...};
-    auto function = std::make_shared<detail::Function<F, sizeof...(In)>>(name, std::move(f));
+auto composite(std::string_view name, F f, const Tensor& first, const In&... rest)
+    -> decltype(f(first, rest...)) {
+  check(first.defined(), ErrorKind::Value, name, ": expected a tensor, got an undefined one");
+  if (first.is_symbolic() || (rest.is_symbolic() || ...)) [[unlikely]] {
+    const std::array<Tensor, 1 + sizeof...(In)> inputs{first, rest...};
+    auto function = std::make_shared<detail::Function<F, 1 + sizeof...(In)>>(name, std::move(f));
     auto out = call_symbolic(std::move(function), inputs);
-    if constexpr (std::is_same_v<decltype(f(in...)), Tensor>)
+    if constexpr (std::is_same_v<decltype(f(first, rest...)), Tensor>)
       return out.front();
     else
       return out;
   }
-  return f(in...);
+  return f(first, rest...);
 }
 
 // Defined in autograd/: the tape beside the interpreter.

@@ -112,16 +112,19 @@ using OpRef = Ref<const OpBase>;
 namespace detail {
 
 template <class T>
+concept HasVjp = requires(const T& op, const Vjp& v) {
+  op.vjp(v);
+};
+
+template <class T>
 constexpr OpTraits make_traits() {
-  OpTraits t{.name = T::name, .differentiable = requires(const T& op, const Vjp& v){op.vjp(v);
+  OpTraits t{.name = T::name, .differentiable = HasVjp<T>};
+  if constexpr (requires { T::save_in; }) t.save_in = T::save_in;
+  if constexpr (requires { T::save_out; }) t.save_out = T::save_out;
+  if constexpr (requires { T::writes; }) t.writes = T::writes;
+  if constexpr (requires { T::alias; }) t.alias = T::alias;
+  return t;
 }
-};  // namespace detail
-if constexpr (requires { T::save_in; }) t.save_in = T::save_in;
-if constexpr (requires { T::save_out; }) t.save_out = T::save_out;
-if constexpr (requires { T::writes; }) t.writes = T::writes;
-if constexpr (requires { T::alias; }) t.alias = T::alias;
-return t;
-}  // namespace reprise
 
 template <Op T>
 inline constexpr OpTraits traits_of = make_traits<T>();

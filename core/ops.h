@@ -71,11 +71,13 @@ REPRISE_API Tensor sigmoid(const Tensor& x);
 /// Values below `min` become min, values above `max` become max; NaN stays.
 REPRISE_API Tensor clamp(const Tensor& x, std::optional<Scalar> min,
                          std::optional<Scalar> max = {});
+/// In arithmetic bool counts as int64.
 REPRISE_API Tensor add(const Tensor& a, const Tensor& b);
 REPRISE_API Tensor sub(const Tensor& a, const Tensor& b);
 REPRISE_API Tensor mul(const Tensor& a, const Tensor& b);
 /// True division: integers become float32.
 REPRISE_API Tensor div(const Tensor& a, const Tensor& b);
+/// Integers become float32.
 REPRISE_API Tensor pow(const Tensor& a, const Tensor& b);
 REPRISE_API Tensor maximum(const Tensor& a, const Tensor& b);
 REPRISE_API Tensor minimum(const Tensor& a, const Tensor& b);
@@ -142,7 +144,8 @@ inline Tensor operator-(const Tensor& x) { return neg(x); }
 REPRISE_API Tensor sum(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
 /// Floating point only; the mean of nothing is NaN.
 REPRISE_API Tensor mean(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
-/// Largest or smallest element; NaN wins. Value error for an empty tensor.
+/// Largest or smallest element; NaN wins, and the first of equal ones gets the gradient. Value
+/// error for an empty tensor.
 REPRISE_API Tensor max(const Tensor& x);
 REPRISE_API Tensor min(const Tensor& x);
 /// The same along one dimension, with the index of the first one.

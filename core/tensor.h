@@ -161,9 +161,13 @@ class REPRISE_API Tensor {
   Tensor relu() const;
   Tensor clamp(std::optional<Scalar> min, std::optional<Scalar> max = {}) const;
   Tensor add(const Tensor& other) const;
+  Tensor add(Scalar other) const;
   Tensor sub(const Tensor& other) const;
+  Tensor sub(Scalar other) const;
   Tensor mul(const Tensor& other) const;
+  Tensor mul(Scalar other) const;
   Tensor div(const Tensor& other) const;
+  Tensor div(Scalar other) const;
   Tensor pow(const Tensor& exponent) const;
   Tensor pow(Scalar exponent) const;
   Tensor matmul(const Tensor& other) const;
@@ -194,16 +198,24 @@ class REPRISE_API Tensor {
   // In place: written into this tensor's storage. Autograd error on a leaf that requires grad, and
   // on a view, while gradients are recorded.
   Tensor& add_(const Tensor& other);
+  Tensor& add_(Scalar other);
   Tensor& sub_(const Tensor& other);
+  Tensor& sub_(Scalar other);
   Tensor& mul_(const Tensor& other);
+  Tensor& mul_(Scalar other);
   Tensor& div_(const Tensor& other);
+  Tensor& div_(Scalar other);
   Tensor& relu_();
   Tensor& fill_(Scalar value);
   Tensor& zero_() { return fill_(0); }
   Tensor& operator+=(const Tensor& other) { return add_(other); }
+  Tensor& operator+=(Scalar other) { return add_(other); }
   Tensor& operator-=(const Tensor& other) { return sub_(other); }
+  Tensor& operator-=(Scalar other) { return sub_(other); }
   Tensor& operator*=(const Tensor& other) { return mul_(other); }
+  Tensor& operator*=(Scalar other) { return mul_(other); }
   Tensor& operator/=(const Tensor& other) { return div_(other); }
+  Tensor& operator/=(Scalar other) { return div_(other); }
 
   TensorImpl& impl() const {
     if (!impl_) [[unlikely]]
@@ -232,7 +244,7 @@ REPRISE_API Tensor meta_tensor(const Meta& meta);
 
 template <Op T>
 Tensors Model<T>::vjp(const Vjp& v) const {
-  if constexpr (requires { op.vjp(v); }) return op.vjp(v);
+  if constexpr (detail::HasVjp<T>) return op.vjp(v);
   fail(ErrorKind::Autograd, T::name, ": is not differentiable");
 }
 

@@ -19,6 +19,7 @@ namespace detail {
 struct ReplayPlan;
 }
 
+/// Tensors mixed in as constants take part in gradients, but are no parameters of the model.
 class REPRISE_API SymbolicModel : public nn::Layer<SymbolicModel> {
  public:
   /// Takes exactly the nodes between inputs and outputs. Inputs may be inner nodes or not be

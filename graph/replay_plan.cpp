@@ -44,7 +44,7 @@ class Builder {
     for (SymbolicNode* node : inputs) add_value(node, input_name());
     plan_.input_count = inputs.size();
     const Nodes inner = needed(inputs, outputs);
-    for (SymbolicNode* node : inner) check_given(*node, outputs);
+    for (SymbolicNode* node : inner) check_given(*node, inner);
     for (SymbolicNode* node : inner) add_node(node);
     for (SymbolicNode* node : outputs) plan_.outputs.push_back(value_of_.at(node));
     find_last_uses();
@@ -55,13 +55,24 @@ class Builder {
   std::string input_name() { return numbered("Input"); }
   std::string numbered(const std::string& type) { return text(type, "_", ++count_[type]); }
 
-  static void check_given(const SymbolicNode& node, const Nodes& outputs) {
-    check(node.made_by() != nullptr, ErrorKind::Graph, "SymbolicModel: the output of shape ",
-          shape_text(outputs.front()->meta().shape), " needs the Input of shape ",
-          shape_text(node.meta().shape), ", which is not among the inputs; it is read by ",
-          node.children().empty()
-              ? "the output itself"
-              : display_name(node.children().front()->made_by()->callable.get()));
+  /// An Input among the inner nodes was not given: says which step would read it.
+  void check_given(const SymbolicNode& node, const Nodes& inner) const {
+    if (node.made_by() != nullptr) return;
+    std::map<std::string, int> count;
+    const SymbolicCall* last = nullptr;
+    for (const SymbolicNode* reader : inner) {
+      const SymbolicCall* call = reader->made_by();
+      if (call == nullptr || call == last) continue;
+      last = call;
+      const std::string type = display_name(call->callable.get());
+      const int number = ++count[type];
+      const auto parents = reader->parents();
+      check(std::find(parents.begin(), parents.end(), &node) == parents.end(), ErrorKind::Graph,
+            "SymbolicModel: the Input of shape ", shape_text(node.meta().shape), ", read by ", type,
+            "_", number, ", is not among the inputs");
+    }
+    fail(ErrorKind::Graph, "SymbolicModel: the Input of shape ", shape_text(node.meta().shape),
+         ", which is an output, is not among the inputs");
   }
 
   size_t add_value(SymbolicNode* node, std::string name) {

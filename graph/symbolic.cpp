@@ -55,6 +55,7 @@ std::vector<Meta> infer(Callable& callable, std::span<const Tensor> in) {
     }
     return out;
   } catch (Error& error) {
+    if (error.kind() != ErrorKind::Shape) throw;
     error.append(text(" (the unknown batch size stands as ", kProbes[0], " or ", kProbes[1],
                       " while shapes are inferred)"));
     throw;
@@ -129,6 +130,9 @@ Tensor Input(const Shape& shape, const InputOptions& options) {
     check(full[i] >= 0 || unknown_batch, ErrorKind::Shape,
           "Input: expected sizes of at least 0, got ", full[i]);
   }
+  Shape one_image = full;  // refuses a product of sizes past 63 bits
+  if (!full.empty() && full[0] == kUnknown) one_image[0] = 1;
+  one_image.numel();
   return make_ref<SymbolicNode>(Meta(full, options.dtype, Device::meta()), nullptr, 0)->tensor();
 }
 

@@ -76,7 +76,7 @@ SafeTensorsHeader header_of(const NamedTensors& dense, const Metadata& metadata)
 
 }  // namespace
 
-const Tensor& SafeTensors::at(std::string_view name) const {
+Tensor SafeTensors::at(std::string_view name) const {
   const auto found = std::find_if(tensors.begin(), tensors.end(),
                                   [&](const auto& named) { return named.first == name; });
   check(found != tensors.end(), ErrorKind::Value, "safetensors: there is no tensor \"", name, "\"");

@@ -19,7 +19,7 @@ struct SafeTensors {
   Metadata metadata;
 
   /// The tensor of that name. Value error when there is none.
-  REPRISE_API const Tensor& at(std::string_view name) const;
+  REPRISE_API Tensor at(std::string_view name) const;
 };
 
 /// Reads all tensors of a file that nobody has to trust. Io error when it cannot be read, Format

@@ -86,7 +86,7 @@ Tensors Div::vjp(const Vjp& v) const {
 // d a^b = b a^(b-1) da + ln(a) a^b db; the first is 0 for b = 0, the second for a = 0 and b >= 0.
 Tensors Pow::vjp(const Vjp& v) const {
   const Tensor &gy = v.gy[0], &a = v.in[0], &b = v.in[1], &y = v.out[0];
-  return {if_needed(v, 0, [&] { return where(b == 0, 0, gy * b * pow(a, b - 1)); }),
+  return {if_needed(v, 0, [&] { return gy * b * pow(a, where(b == 0, 0, b - 1)); }),
           if_needed(v, 1, [&] {
             const Tensor flat = where(b >= 0, a == 0, zeros_like(a == 0));
             return where(flat, 0, gy * y * log(where(flat, 1, a)));
@@ -235,6 +235,7 @@ Tensor where(const Tensor& condition, Scalar a, const Tensor& b) {
 }
 
 Tensor clamp(const Tensor& x, std::optional<Scalar> min, std::optional<Scalar> max) {
+  check(min || max, ErrorKind::Value, "clamp: expected min, max or both, got neither");
   return composite(
       "clamp",
       [min, max](const Tensor& a) {
@@ -272,10 +273,17 @@ Tensor& in_place(Tensor& x, const Tensor& y) {
 
 }  // namespace
 
-Tensor& Tensor::add_(const Tensor& other) { return in_place<Add>(*this, other); }
-Tensor& Tensor::sub_(const Tensor& other) { return in_place<Sub>(*this, other); }
-Tensor& Tensor::mul_(const Tensor& other) { return in_place<Mul>(*this, other); }
-Tensor& Tensor::div_(const Tensor& other) { return in_place<Div>(*this, other); }
+#define REPRISE_IN_PLACE(function, T)                                                 \
+  Tensor& Tensor::function(const Tensor& other) { return in_place<T>(*this, other); } \
+  Tensor& Tensor::function(Scalar other) {                                            \
+    return in_place<T>(*this, like(*this, other, dtype_beside(dtype(), other)));      \
+  }
+REPRISE_IN_PLACE(add_, Add)
+REPRISE_IN_PLACE(sub_, Sub)
+REPRISE_IN_PLACE(mul_, Mul)
+REPRISE_IN_PLACE(div_, Div)
+#undef REPRISE_IN_PLACE
+
 Tensor& Tensor::relu_() {
   apply_in_place(Relu{}, *this);
   return *this;

@@ -109,7 +109,9 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
           return b.defined() ? apply(Linear{}, rows, w, b.contiguous()) : apply(Linear{}, rows, w);
         };
         if (a.dim() == 2) return run(a);
-        check(a.dim() > 0, ErrorKind::Shape, "linear: expected x [.., in], got a scalar");
+        check(a.dim() > 0 && w.dim() == 2 && a.size(-1) == w.size(1), ErrorKind::Shape,
+              "linear: expected x [.., in] for a weight [out, in] of shape ", w.shape(), ", got ",
+              a.shape());
         Shape out = a.shape();
         const int64_t in = out.back();
         out.erase(out.dim() - 1);

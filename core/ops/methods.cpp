@@ -17,9 +17,13 @@ Tensor Tensor::clamp(std::optional<Scalar> min, std::optional<Scalar> max) const
   return reprise::clamp(*this, min, max);
 }
 Tensor Tensor::add(const Tensor& other) const { return reprise::add(*this, other); }
+Tensor Tensor::add(Scalar other) const { return reprise::add(*this, other); }
 Tensor Tensor::sub(const Tensor& other) const { return reprise::sub(*this, other); }
+Tensor Tensor::sub(Scalar other) const { return reprise::sub(*this, other); }
 Tensor Tensor::mul(const Tensor& other) const { return reprise::mul(*this, other); }
+Tensor Tensor::mul(Scalar other) const { return reprise::mul(*this, other); }
 Tensor Tensor::div(const Tensor& other) const { return reprise::div(*this, other); }
+Tensor Tensor::div(Scalar other) const { return reprise::div(*this, other); }
 Tensor Tensor::pow(const Tensor& exponent) const { return reprise::pow(*this, exponent); }
 Tensor Tensor::pow(Scalar exponent) const { return reprise::pow(*this, exponent); }
 Tensor Tensor::matmul(const Tensor& other) const { return reprise::matmul(*this, other); }

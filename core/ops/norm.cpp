@@ -130,6 +130,9 @@ Tensor batch_norm_eval(const Tensor& x, const Tensor& weight, const Tensor& bias
 Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var,
                   const Tensor& weight, const Tensor& bias, const BatchNormOptions& options,
                   const Tensor& num_batches_tracked) {
+  const double momentum = options.momentum.value_or(0);
+  check(momentum >= 0 && momentum <= 1, ErrorKind::Value,
+        "batch_norm: expected a momentum in [0, 1], got ", momentum);
   return composite(
       "batch_norm",
       [options](const Tensor& a, const Tensor& mean, const Tensor& var, const Tensor& w,
