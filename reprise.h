@@ -1,9 +1,9 @@
 #pragma once
 // All of Reprise for its users: #include <reprise/reprise.h>, link reprise::reprise.
 
+#include "autograd/engine.h"
 #include "autograd/function.h"
 #include "autograd/gradcheck.h"
-#include "autograd/engine.h"
 #include "autograd/tape.h"
 #include "core/allocator.h"
 #include "core/ops.h"
