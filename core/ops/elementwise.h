@@ -195,12 +195,10 @@ struct Copy {
 };
 
 // The family lists: kernels are instantiated from them, and tests count their rows against them.
-#define REPRISE_ELEMENTWISE_OPS(X)                                                        \
-  X(Neg)                                                                                  \
-  X(Abs)                                                                                  \
-  X(Sign)                                                                                 \
-  X(Relu)                                                                                 \
-  X(ReluGrad) X(Exp) X(Log) X(Sqrt) X(Tanh) X(Sigmoid) X(Add) X(Sub) X(Mul) X(Div) X(Pow) \
-      X(Maximum) X(Minimum) X(Eq) X(Ne) X(Lt) X(Le) X(Gt) X(Ge) X(Where)
+// clang-format off
+#define REPRISE_ELEMENTWISE_OPS(X)                                                          \
+  X(Neg) X(Abs) X(Sign) X(Relu) X(ReluGrad) X(Exp) X(Log) X(Sqrt) X(Tanh) X(Sigmoid) X(Add) \
+  X(Sub) X(Mul) X(Div) X(Pow) X(Maximum) X(Minimum) X(Eq) X(Ne) X(Lt) X(Le) X(Gt) X(Ge) X(Where)
+// clang-format on
 
 }  // namespace reprise
