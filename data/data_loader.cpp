@@ -11,6 +11,7 @@ namespace reprise {
 
 DataLoader::DataLoader(DatasetRef dataset, const DataLoaderOptions& options)
     : dataset_(std::move(dataset)), options_(options) {
+  check(dataset_ != nullptr, ErrorKind::Value, "data loader: expected a dataset, got none");
   check(options_.batch_size >= 1, ErrorKind::Value,
         "data loader: expected a batch size of at least 1, got ", options_.batch_size);
   const auto channels = static_cast<size_t>(dataset_->image_shape()[0]);
