@@ -82,7 +82,7 @@ Tensor Module::register_buffer(const std::string& name, Tensor tensor) {
   return tensor;
 }
 
-void Module::register_module(const std::string& name, std::shared_ptr<Module> child) {
+void Module::register_module(const std::string& name, const std::shared_ptr<Module>& child) {
   add_child(name, child);
   child->state_->registered_name = name;
 }
@@ -119,7 +119,7 @@ std::vector<Tensor> Module::buffers(bool recurse) const {
 NamedModules Module::named_modules(const std::string& prefix) const {
   NamedModules out;
   std::unordered_set<const detail::ModuleState*> seen;
-  const auto visit = [&](const auto& self, std::shared_ptr<Module> module,
+  const auto visit = [&](const auto& self, const std::shared_ptr<Module>& module,
                          const std::string& path) -> void {
     if (!seen.insert(module->state_.get()).second) return;
     out.emplace_back(path, module);

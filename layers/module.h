@@ -70,7 +70,7 @@ class REPRISE_API Module : public Callable {
   /// registered.
   Tensor register_parameter(const std::string& name, Tensor tensor);
   Tensor register_buffer(const std::string& name, Tensor tensor);
-  void register_module(const std::string& name, std::shared_ptr<Module> child);
+  void register_module(const std::string& name, const std::shared_ptr<Module>& child);
   template <std::derived_from<Module> M>
   M register_module(const std::string& name, M layer) {
     register_module(name, std::make_shared<M>(layer));
