@@ -88,19 +88,6 @@ void bump_versions(const OpBase& op, std::span<const Tensor> in, const Tensor* i
   }
 }
 
-Tensors run_eager(const OpBase& op, std::span<const Tensor> in, const Tensor* into) {
-  Metas metas;
-  for (const Tensor& t : in) metas.push_back(t.meta());
-  Metas out_metas = op.infer(metas);
-  if (op.traits().alias) return {view_of(op, in.front(), out_metas.front())};
-  const Device device = common_device(op, in, out_metas);
-  Tensors out = make_outputs(op, out_metas, device, into);
-  if (device.kind == Device::Kind::meta) return out;
-  run_kernel(op, in, metas, out, device);
-  bump_versions(op, in, into);
-  return out;
-}
-
 /// An op called directly on symbolic tensors, outside of any composite.
 class OpCallable final : public Callable {
  public:
@@ -126,7 +113,28 @@ void check_writable(const OpBase& op, const Tensor& into) {
   }
 }
 
+constinit thread_local Interpreter* current_interpreter = nullptr;
+
 }  // namespace
+
+Interpreter* interpreter() { return current_interpreter; }
+
+InterpreterGuard::InterpreterGuard(Interpreter* interpreter)
+    : before_(std::exchange(current_interpreter, interpreter)) {}
+InterpreterGuard::~InterpreterGuard() { current_interpreter = before_; }
+
+Tensors run_eager(const OpBase& op, std::span<const Tensor> in, const Tensor* into) {
+  Metas metas;
+  for (const Tensor& t : in) metas.push_back(t.meta());
+  Metas out_metas = op.infer(metas);
+  if (op.traits().alias) return {view_of(op, in.front(), out_metas.front())};
+  const Device device = common_device(op, in, out_metas);
+  Tensors out = make_outputs(op, out_metas, device, into);
+  if (device.kind == Device::Kind::meta) return out;
+  run_kernel(op, in, metas, out, device);
+  bump_versions(op, in, into);
+  return out;
+}
 
 Tensors dispatch(const OpBase& op, std::span<const Tensor> in, const Tensor* into) {
   if (into != nullptr) check_writable(op, *into);
@@ -144,7 +152,8 @@ Tensors dispatch(const OpBase& op, std::span<const Tensor> in, const Tensor* int
     return dispatch(op, safe, into);
   }
   const Ref<History> record = begin_record(op, in, into);
-  Tensors out = run_eager(op, in, into);
+  Interpreter* const tracer = current_interpreter;
+  Tensors out = tracer == nullptr ? run_eager(op, in, into) : tracer->apply(op, in, into);
   if (record) end_record(*record, out);
   return out;
 }

@@ -30,6 +30,38 @@ Tensor apply_in_place(const T& op, const Tensor& target, const In&... in) {
   return target;
 }
 
+/// Computes op calls in place of the kernels: the tracer of graph/trace.h.
+class REPRISE_API Interpreter {
+ public:
+  virtual ~Interpreter() = default;
+  /// What dispatch does between the two halves of the tape.
+  virtual Tensors apply(const OpBase& op, std::span<const Tensor> in, const Tensor* into) = 0;
+  /// A layer begins and ends; calls in between belong to it.
+  virtual void enter(const std::string& scope) = 0;
+  virtual void leave() = 0;
+  /// "the float32[3] that sum made, %7": a traced tensor, for errors.
+  virtual std::string describe(const Tensor& x) const = 0;
+};
+
+/// The interpreter of this thread; null when kernels run.
+REPRISE_API Interpreter* interpreter();
+
+/// Sets the interpreter of this thread for its lifetime. With null kernels run at once, also inside
+/// a trace: for state that is made once, such as an optimizer's.
+class REPRISE_API InterpreterGuard {
+ public:
+  explicit InterpreterGuard(Interpreter* interpreter);
+  ~InterpreterGuard();
+  InterpreterGuard(const InterpreterGuard&) = delete;
+  InterpreterGuard& operator=(const InterpreterGuard&) = delete;
+
+ private:
+  Interpreter* before_;
+};
+
+/// Infers the outputs of `op`, allocates them and runs the kernel; on the meta device infers only.
+Tensors run_eager(const OpBase& op, std::span<const Tensor> in, const Tensor* into);
+
 /// Something that maps tensors to tensors and has a name: a layer or a function.
 class REPRISE_API Callable {
  public:

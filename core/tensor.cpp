@@ -46,11 +46,32 @@ Pair Tensor::HW() const { return {H(), W()}; }
 std::array<int64_t, 3> Tensor::CHW() const { return {C(), H(), W()}; }
 std::array<int64_t, 3> Tensor::HWC() const { return {H(), W(), C()}; }
 
+namespace {
+
+std::string traced_text(const Tensor& x) {
+  const Interpreter* tracer = interpreter();
+  return tracer == nullptr ? text("a ", x.dtype(), x.shape(), " of a trace that has ended")
+                           : tracer->describe(x);
+}
+
+}  // namespace
+
+void Tensor::fail_traced(std::string_view reader, const Where& where) const {
+  std::string_view file = where.file_name();
+  file.remove_prefix(file.find_last_of('/') + 1);
+  fail(ErrorKind::Graph, reader, " at ", file, ":", where.line(), ": the values of ",
+       traced_text(*this),
+       " are known only at replay; inside trace nothing may depend on them: use ops instead "
+       "(where, maximum, gather), or read the value outside");
+}
+
 void* Tensor::raw_data() const {
   check(static_cast<bool>(impl().storage), ErrorKind::Value,
         is_symbolic()
             ? "tensor: a symbolic tensor has no values; replay a SymbolicModel to get them"
             : "tensor: a meta tensor has no values");
+  check(!impl().storage->is_traced(), ErrorKind::Graph, "tensor: the values of ",
+        traced_text(*this), " are known only at replay");
   return impl().storage->data() + impl().offset * static_cast<int64_t>(size_of(dtype()));
 }
 
@@ -69,17 +90,18 @@ Scalar Tensor::scalar() const {
 }
 
 template <class T>
-std::vector<T> Tensor::to_vector() const {
+std::vector<T> Tensor::to_vector(const Where& where) const {
+  if (is_traced()) fail_traced("to_vector", where);
   const Tensor dense = detach().to(Device::cpu()).to(dtype_of<T>()).contiguous();
   const T* first = dense.data<T>();
   return std::vector<T>(first, first + dense.numel());
 }
-template std::vector<float> Tensor::to_vector() const;
-template std::vector<double> Tensor::to_vector() const;
-template std::vector<int64_t> Tensor::to_vector() const;
-template std::vector<int32_t> Tensor::to_vector() const;
-template std::vector<uint8_t> Tensor::to_vector() const;
-template std::vector<bool> Tensor::to_vector() const;
+template std::vector<float> Tensor::to_vector(const Where&) const;
+template std::vector<double> Tensor::to_vector(const Where&) const;
+template std::vector<int64_t> Tensor::to_vector(const Where&) const;
+template std::vector<int32_t> Tensor::to_vector(const Where&) const;
+template std::vector<uint8_t> Tensor::to_vector(const Where&) const;
+template std::vector<bool> Tensor::to_vector(const Where&) const;
 
 Tensor Tensor::to(DType wanted) const {
   if (dtype() == wanted) return *this;

@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <iosfwd>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <vector>
 
@@ -86,6 +87,8 @@ class REPRISE_API Tensor {
   int64_t numel() const;
   bool is_contiguous() const { return meta().is_contiguous(); }
   bool is_symbolic() const { return defined() && static_cast<bool>(impl_->symbol); }
+  /// Its values come only at replay: a tensor inside trace (graph/trace.h).
+  bool is_traced() const { return has_data() && impl_->storage->is_traced(); }
   bool has_data() const { return defined() && static_cast<bool>(impl_->storage); }
 
   // Names for sizes: a batch of vectors [N, features] or of images [N, C, H, W]; Shape error
@@ -100,22 +103,29 @@ class REPRISE_API Tensor {
   std::array<int64_t, 3> CHW() const;
   std::array<int64_t, 3> HWC() const;
 
+  // Reading values. Inside a trace they are not known yet: a Graph error names the caller's line.
+  using Where = std::source_location;
+
   /// First element. DType error unless T is the element type, Device error unless on the CPU.
   template <class T>
-  T* data() const {
+  T* data(const Where& where = Where::current()) const {
+    if (is_traced()) [[unlikely]]
+      fail_traced("data", where);
     return static_cast<T*>(data_as(dtype_of<T>()));
   }
   /// First element, untyped; null for an empty tensor. Value error when there is no data.
   void* raw_data() const;
   /// The value of a one-element tensor, converted to T.
   template <class T>
-  T item() const {
+  T item(const Where& where = Where::current()) const {
+    if (is_traced()) [[unlikely]]
+      fail_traced("item", where);
     return scalar().template to<T>();
   }
   Scalar scalar() const;
   /// All values in row-major order, converted to T.
   template <class T>
-  std::vector<T> to_vector() const;
+  std::vector<T> to_vector(const Where& where = Where::current()) const;
 
   /// Same values as `dtype` or on `device`; the tensor itself when nothing changes. Differentiable.
   Tensor to(DType dtype) const;
@@ -226,6 +236,7 @@ class REPRISE_API Tensor {
 
  private:
   void* data_as(DType dtype) const;
+  [[noreturn]] void fail_traced(std::string_view reader, const Where& where) const;
 
   Ref<TensorImpl> impl_;
 };

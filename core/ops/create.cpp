@@ -38,6 +38,7 @@ Tensor empty(const Shape& shape, const TensorOptions& options) {
   check_sizes("empty", shape);
   const Meta meta(shape, options.dtype.value_or(float32), options.device);
   if (options.device.kind == Device::Kind::meta) return meta_tensor(meta);
+  if (interpreter() != nullptr) return fill("empty", shape, 0, float32, options);
   return finish(
       Tensor(make_ref<TensorImpl>(meta, make_ref<Storage>(meta.nbytes(), options.device))),
       options);
@@ -134,6 +135,7 @@ Tensor tensor(const NestedList& list, const TensorOptions& options) {
   std::vector<Scalar> values;
   collect(list, shape, 0, values);
   const DType dtype = options.dtype.value_or(common_dtype(values));
+  const InterpreterGuard eager(nullptr);  // inside a trace it is a constant
   Tensor out = empty(shape, {.dtype = dtype});
   visit_dtype(dtype, [&]<class T>() {
     T* to = static_cast<T*>(out.raw_data());

@@ -20,7 +20,7 @@ void check_target(const Tensor& x, const Tensor& target, int64_t ignore_index) {
   expected.erase(1);
   check(target.shape() == expected, ErrorKind::Shape, "cross_entropy: expected a target of shape ",
         expected, " for logits ", x.shape(), ", got ", target.shape());
-  if (!target.has_data() || target.device().kind != Device::Kind::cpu) return;
+  if (!target.has_data() || target.is_traced() || target.device().kind != Device::Kind::cpu) return;
   const int64_t classes = x.size(1);
   const Tensor dense = target.contiguous();
   const int64_t* index = dense.data<int64_t>();
