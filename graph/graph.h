@@ -53,6 +53,9 @@ struct Update {
 struct Graph {
   std::vector<Value> values;
   std::vector<Call> code;
+  /// The first so many calls depend on captures alone, which nothing here writes: a Program runs
+  /// them once, and again after such a capture was changed from outside.
+  int32_t prologue = 0;
   std::vector<ValueId> inputs, outputs;
   std::vector<Capture> captures;
   std::vector<Update> updates;
