@@ -25,10 +25,10 @@ void check_in_place(const OpBase& op, const TensorImpl& into, bool inputs_tracke
 }
 
 void check_written(const OpBase& op, std::span<const Tensor> in) {
-  const unsigned writes = op.traits().writes;
-  for (size_t i = 0; i < in.size() && writes != 0; ++i) {
-    check(!has_bit(writes, i) || !tracked(in[i].impl()), ErrorKind::Autograd, op.name(), ": input ",
-          i, " requires grad and cannot be changed in place; use NoGradGuard");
+  const OpTraits& traits = op.traits();
+  for (size_t i = 0; i < in.size() && traits.writes != 0; ++i) {
+    check(!traits.writes_input(i) || !tracked(in[i].impl()), ErrorKind::Autograd, op.name(),
+          ": input ", i, " requires grad and cannot be changed in place; use NoGradGuard");
   }
 }
 

@@ -82,9 +82,9 @@ void run_kernel(const OpBase& op, std::span<const Tensor> in, std::span<const Me
 /// Raises the versions of everything the kernel wrote besides its fresh outputs.
 void bump_versions(const OpBase& op, std::span<const Tensor> in, const Tensor* into) {
   if (into != nullptr) into->impl().storage->bump_version();
-  const unsigned writes = op.traits().writes;
-  for (size_t i = 0; i < in.size(); ++i) {
-    if ((writes >> i & 1u) != 0) in[i].impl().storage->bump_version();
+  const OpTraits& traits = op.traits();
+  for (size_t i = 0; i < in.size() && traits.writes != 0; ++i) {
+    if (traits.writes_input(i)) in[i].impl().storage->bump_version();
   }
 }
 

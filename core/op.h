@@ -74,9 +74,16 @@ concept Op = std::copyable<T> && requires(const T& op, std::span<const Meta> in)
 struct OpTraits {
   std::string_view name;
   unsigned save_in = 0, save_out = 0;  ///< bit i: backward needs the data of operand i
-  unsigned writes = 0;                 ///< bit i: input i is updated in place
+  unsigned writes = 0;                 ///< bit i: input i is updated in place (writes_input)
+  unsigned writes_from = 0, writes_period = 0;  ///< inputs from here on repeat those of a period
   bool alias = false;                  ///< the output is a view of the input; no kernel
   bool differentiable = false;
+
+  /// Whether the op updates input i in place; inputs behind a first period do as those of it.
+  bool writes_input(size_t i) const {
+    if (writes_period != 0 && i >= writes_from) i = writes_from + (i - writes_from) % writes_period;
+    return i < 32 && (writes >> i & 1u) != 0;
+  }
 };
 
 /// An op without its type: what dispatch, the tape and graphs hold.
@@ -122,6 +129,10 @@ constexpr OpTraits make_traits() {
   if constexpr (requires { T::save_in; }) t.save_in = T::save_in;
   if constexpr (requires { T::save_out; }) t.save_out = T::save_out;
   if constexpr (requires { T::writes; }) t.writes = T::writes;
+  if constexpr (requires { T::writes_period; }) {
+    t.writes_from = T::writes_from;
+    t.writes_period = T::writes_period;
+  }
   if constexpr (requires { T::alias; }) t.alias = T::alias;
   return t;
 }
