@@ -39,4 +39,6 @@ void append_text(std::string& out, double value) {
 
 void append_text(std::string& out, int64_t value) { out += std::to_string(value); }
 
+void append_text(std::string& out, uint64_t value) { out += std::to_string(value); }
+
 }  // namespace reprise

@@ -56,6 +56,7 @@ class REPRISE_API Error : public std::runtime_error {
 /// ADL.
 REPRISE_API void append_text(std::string& out, double value);
 REPRISE_API void append_text(std::string& out, int64_t value);
+REPRISE_API void append_text(std::string& out, uint64_t value);
 inline void append_text(std::string& out, std::string_view value) { out += value; }
 
 template <class T>
@@ -66,6 +67,8 @@ void append_part(std::string& out, const T& part) {
     out += part;
   } else if constexpr (std::is_same_v<T, bool>) {
     out += part ? "true" : "false";
+  } else if constexpr (std::is_unsigned_v<T>) {
+    append_text(out, static_cast<uint64_t>(part));
   } else if constexpr (std::is_integral_v<T>) {
     append_text(out, static_cast<int64_t>(part));
   } else if constexpr (std::is_floating_point_v<T>) {

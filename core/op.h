@@ -14,11 +14,13 @@
 //
 // Everything that can happen to an op (eager run, tape, trace, plan) goes through the OpBase below.
 
+#include <bit>
 #include <concepts>
 #include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <vector>
 
 #include "meta.h"
 #include "ref.h"
@@ -62,7 +64,13 @@ struct Attr {
   std::string_view name;
   const T& value;
   Attr(std::string_view attribute, const T& v) : name(attribute), value(v) {}
-  friend bool operator==(const Attr& a, const Attr& b) { return a.value == b.value; }
+  friend bool operator==(const Attr& a, const Attr& b) {
+    // By bits: an op of -0.0 is another one than that of 0.0, and an op of NaN equals itself.
+    if constexpr (std::is_same_v<T, double>)
+      return std::bit_cast<uint64_t>(a.value) == std::bit_cast<uint64_t>(b.value);
+    else
+      return a.value == b.value;
+  }
 };
 
 template <class T>
@@ -76,7 +84,7 @@ struct OpTraits {
   unsigned save_in = 0, save_out = 0;  ///< bit i: backward needs the data of operand i
   unsigned writes = 0;                 ///< bit i: input i is updated in place (writes_input)
   unsigned writes_from = 0, writes_period = 0;  ///< inputs from here on repeat those of a period
-  bool alias = false;                  ///< the output is a view of the input; no kernel
+  bool alias = false;                           ///< the output is a view of the input; no kernel
   bool differentiable = false;
 
   /// Whether the op updates input i in place; inputs behind a first period do as those of it.
@@ -143,16 +151,32 @@ inline constexpr OpTraits traits_of = make_traits<T>();
 [[noreturn]] REPRISE_API void no_cuda(std::string_view op);
 [[noreturn]] REPRISE_API void no_kernel(std::string_view op, Device device);
 
-template <class Tie>
-std::string attributes_text(const Tie& tie) {
-  std::string out = " {";
-  std::apply(
-      [&](const auto&... attr) {
-        size_t i = 0;
-        ((out += i++ ? ", " : "", out += attr.name, out += "=", append_part(out, attr.value)), ...);
-      },
-      tie);
-  return out + "}";
+template <class T>
+inline constexpr bool is_vector = false;
+template <class T>
+inline constexpr bool is_vector<std::vector<T>> = true;
+
+/// "{stride=[1, 1], padding=[0, 0]}". An attribute may be a list, or a struct with a tie() of its
+/// own.
+template <class T>
+void append_attribute(std::string& out, const T& value) {
+  if constexpr (is_vector<T>) {
+    out += "[";
+    size_t i = 0;
+    for (const auto& item : value) out += i++ ? ", " : "", append_attribute(out, item);
+    out += "]";
+  } else if constexpr (requires { value.tie(); }) {
+    out += "{";
+    size_t i = 0;
+    const auto append = [&](const auto& attr) {
+      ((out += i++ ? ", " : "") += attr.name) += "=";
+      append_attribute(out, attr.value);
+    };
+    std::apply([&](const auto&... attr) { (append(attr), ...); }, value.tie());
+    out += "}";
+  } else {
+    append_part(out, value);
+  }
 }
 
 }  // namespace detail
@@ -192,7 +216,7 @@ class Model final : public OpBase {
   }
   std::string text() const override {
     std::string out(T::name);
-    if constexpr (requires { op.tie(); }) out += detail::attributes_text(op.tie());
+    if constexpr (requires { op.tie(); }) detail::append_attribute(out += " ", op);
     return out;
   }
 

@@ -1,6 +1,7 @@
 #pragma once
 // Scalar: one number of any kind, as users write it next to a tensor.
 
+#include <bit>
 #include <concepts>
 #include <cstdint>
 #include <string>
@@ -23,7 +24,11 @@ class Scalar {
   T to() const {
     return dtype_ == float64 ? static_cast<T>(real_) : static_cast<T>(integer_);
   }
-  friend bool operator==(const Scalar&, const Scalar&) = default;
+  /// The same number of the same kind, bit for bit: -0.0 is not 0.0, and NaN equals itself.
+  friend bool operator==(const Scalar& a, const Scalar& b) {
+    return a.dtype_ == b.dtype_ && a.integer_ == b.integer_ &&
+           std::bit_cast<uint64_t>(a.real_) == std::bit_cast<uint64_t>(b.real_);
+  }
 
  private:
   DType dtype_;
@@ -31,8 +36,13 @@ class Scalar {
   double real_ = 0;
 };
 
+/// "true", "3" or "3.0": the kind can be read off.
 inline std::string to_string(const Scalar& s) {
-  return s.dtype() == float64 ? text(s.to<double>()) : text(s.to<int64_t>());
+  if (s.dtype() == bool_) return s.to<bool>() ? "true" : "false";
+  if (s.dtype() == int64) return text(s.to<int64_t>());
+  std::string out = text(s.to<double>());
+  if (out.find_first_not_of("-0123456789") == out.npos) out += ".0";
+  return out;
 }
 
 }  // namespace reprise

@@ -30,7 +30,7 @@ struct Conv2d : ConvAttributes {
 
 /// (gy, weight) -> gradient with respect to x, which has `size` (H, W).
 struct Conv2dInputGrad : ConvAttributes {
-  Pair size;
+  Pair size = 0;
   static constexpr std::string_view name = "conv2d_input_grad";
   static constexpr unsigned save_in = 0b11;
   auto tie() const { return std::tuple_cat(ConvAttributes::tie(), std::tuple(Attr("size", size))); }
@@ -43,7 +43,7 @@ struct Conv2dInputGrad : ConvAttributes {
 
 /// (gy, x) -> gradient with respect to the weight, whose kernel has `size` (KH, KW).
 struct Conv2dWeightGrad : ConvAttributes {
-  Pair size;
+  Pair size = 0;
   static constexpr std::string_view name = "conv2d_weight_grad";
   static constexpr unsigned save_in = 0b11;
   auto tie() const { return std::tuple_cat(ConvAttributes::tie(), std::tuple(Attr("size", size))); }

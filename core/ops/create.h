@@ -8,7 +8,7 @@ namespace reprise {
 
 struct Full {
   Shape shape;
-  Scalar value;
+  Scalar value = 0;
   DType dtype;
   Device device;
   static constexpr std::string_view name = "full";
@@ -23,7 +23,7 @@ struct Full {
 
 /// start, start + step, ... : `size` elements.
 struct Arange {
-  Scalar start, step;
+  Scalar start = 0, step = 1;
   int64_t size;
   DType dtype;
   Device device;

@@ -6,7 +6,7 @@
 namespace reprise {
 
 struct MaxPoolAttributes {
-  Pair kernel_size, stride, padding = 0, dilation = 1;
+  Pair kernel_size = 1, stride = 1, padding = 0, dilation = 1;
   bool ceil_mode = false;
   auto tie() const {
     return std::tuple(Attr("kernel_size", kernel_size), Attr("stride", stride),
@@ -28,7 +28,7 @@ struct MaxPool2d : MaxPoolAttributes {
 
 /// (gy, indices) -> gx: each gradient added where its value stood, in an image of `size` (H, W).
 struct MaxPool2dGrad {
-  Pair size;
+  Pair size = 0;
   static constexpr std::string_view name = "max_pool2d_grad";
   static constexpr unsigned save_in = 0b10;
   auto tie() const { return std::tuple(Attr("size", size)); }
@@ -49,7 +49,7 @@ struct MaxPool2dGather {
 };
 
 struct AvgPoolAttributes {
-  Pair kernel_size, stride, padding = 0;
+  Pair kernel_size = 1, stride = 1, padding = 0;
   bool ceil_mode = false, count_include_pad = true;
   int64_t divisor_override = 0;  ///< 0: the number of elements in the window
   auto tie() const {
@@ -71,7 +71,7 @@ struct AvgPool2d : AvgPoolAttributes {
 
 /// gy -> gx in an image of `size` (H, W): the transpose of AvgPool2d.
 struct AvgPool2dGrad : AvgPoolAttributes {
-  Pair size;
+  Pair size = 0;
   static constexpr std::string_view name = "avg_pool2d_grad";
   auto tie() const {
     return std::tuple_cat(AvgPoolAttributes::tie(), std::tuple(Attr("size", size)));
