@@ -73,11 +73,14 @@ struct Graph {
   Call make_call(const OpBase& op, ValueIds in, ValueId into = kNoValue, std::string where = {});
 };
 
-/// Where the alias op, or the op in place, puts output `k`: an operand of `call`; kNoValue for fresh
-/// memory.
+/// Where the alias op, or the op in place, puts output `k`: an operand of `call`; kNoValue for
+/// fresh memory.
 REPRISE_API ValueId memory_of_output(const Call& call, size_t k);
 /// How many outputs the op itself returns: those before the moments of written inputs.
 REPRISE_API size_t returned_outputs(const Call& call);
+
+/// Whether a value is all of the memory it lives in, in any order of elements.
+REPRISE_API bool covers_memory(const Graph& graph, ValueId id);
 
 /// (x, written) -> x, read after the write that made `written`. Only graphs hold it.
 struct After {
