@@ -29,6 +29,7 @@
 namespace reprise {
 
 class Tensor;
+enum class ElementwiseIndex : int8_t;  // ops/elementwise.h
 using Tensors = SmallVector<Tensor, 3>;
 using Metas = SmallVector<Meta, 3>;
 
@@ -84,7 +85,12 @@ struct OpTraits {
   unsigned save_in = 0, save_out = 0;  ///< bit i: backward needs the data of operand i
   unsigned writes = 0;                 ///< bit i: input i is updated in place (writes_input)
   unsigned writes_from = 0, writes_period = 0;  ///< inputs from here on repeat those of a period
-  bool alias = false;                           ///< the output is a view of the input; no kernel
+  /// bit i: the kernel may write its first output exactly over input i, when both are dense and of
+  /// the same number of bytes
+  unsigned overwrites = 0;
+  ElementwiseIndex elementwise{-1};  ///< its place among the elementwise ops and Copy; -1: none
+  bool alias = false;                ///< the output is a view of the input; no kernel
+  bool effects = false;  ///< running it does more than make outputs: it is kept, once, in order
   bool differentiable = false;
 
   /// Whether the op updates input i in place; inputs behind a first period do as those of it.
@@ -141,7 +147,10 @@ constexpr OpTraits make_traits() {
     t.writes_from = T::writes_from;
     t.writes_period = T::writes_period;
   }
+  if constexpr (requires { T::overwrites; }) t.overwrites = T::overwrites;
+  if constexpr (requires { T::elementwise; }) t.elementwise = T::elementwise;
   if constexpr (requires { T::alias; }) t.alias = T::alias;
+  if constexpr (requires { T::effects; }) t.effects = T::effects;
   return t;
 }
 

@@ -8,6 +8,33 @@
 
 namespace reprise {
 
+// The family list: kernels are instantiated from it.
+// clang-format off
+#define REPRISE_ELEMENTWISE_OPS(X)                                                          \
+  X(Neg) X(Abs) X(Sign) X(Relu) X(ReluGrad) X(Exp) X(Log) X(Sqrt) X(Tanh) X(Sigmoid) X(Add) \
+  X(Sub) X(Mul) X(Div) X(Pow) X(Maximum) X(Minimum) X(Eq) X(Ne) X(Lt) X(Le) X(Gt) X(Ge) X(Where)
+// clang-format on
+
+#define REPRISE_DECLARE(T) struct T;
+REPRISE_ELEMENTWISE_OPS(REPRISE_DECLARE)
+#undef REPRISE_DECLARE
+
+/// The ops that treat every element alone, as numbers: what kernels are looked up by.
+enum class ElementwiseIndex : int8_t {
+  none = -1,
+#define REPRISE_INDEX(T) T,
+  REPRISE_ELEMENTWISE_OPS(REPRISE_INDEX)
+#undef REPRISE_INDEX
+      Copy
+};
+template <class T>
+inline constexpr auto kElementwiseIndex = ElementwiseIndex::none;
+#define REPRISE_INDEX(T) \
+  template <>            \
+  inline constexpr auto kElementwiseIndex<T> = ElementwiseIndex::T;
+REPRISE_ELEMENTWISE_OPS(REPRISE_INDEX)
+#undef REPRISE_INDEX
+
 /// Which element types an op takes.
 enum class Domain : uint8_t { floating, numeric, all };  // numeric: all but bool
 
@@ -15,6 +42,8 @@ enum class Domain : uint8_t { floating, numeric, all };  // numeric: all but boo
 template <class Self, int Arity>
 struct Elementwise {
   static constexpr int arity = Arity;
+  static constexpr unsigned overwrites = (1U << Arity) - 1;
+  static constexpr ElementwiseIndex elementwise = kElementwiseIndex<Self>;
   static constexpr Domain domain = Domain::numeric;
   static constexpr bool predicate = false;  ///< the result is bool
 
@@ -187,18 +216,13 @@ struct Where : Elementwise<Where, 3> {
 struct Copy {
   DType dtype;
   static constexpr std::string_view name = "copy";
+  static constexpr unsigned overwrites = 0b1;
+  static constexpr ElementwiseIndex elementwise = ElementwiseIndex::Copy;
   auto tie() const { return std::tuple(Attr("dtype", dtype)); }
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;
   void cuda(const Launch& l) const;
   Tensors vjp(const Vjp& v) const;
 };
-
-// The family lists: kernels are instantiated from them, and tests count their rows against them.
-// clang-format off
-#define REPRISE_ELEMENTWISE_OPS(X)                                                          \
-  X(Neg) X(Abs) X(Sign) X(Relu) X(ReluGrad) X(Exp) X(Log) X(Sqrt) X(Tanh) X(Sigmoid) X(Add) \
-  X(Sub) X(Mul) X(Div) X(Pow) X(Maximum) X(Minimum) X(Eq) X(Ne) X(Lt) X(Le) X(Gt) X(Ge) X(Where)
-// clang-format on
 
 }  // namespace reprise

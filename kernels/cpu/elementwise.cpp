@@ -7,22 +7,10 @@
 #include "simd/elementwise.h"
 
 namespace reprise {
-namespace {
-
-template <class Op>
-constexpr auto kIndexOf = cpu::ElementwiseIndex::count;
-#define REPRISE_INDEX(Op) \
-  template <>             \
-  constexpr auto kIndexOf<Op> = cpu::ElementwiseIndex::Op;
-REPRISE_ELEMENTWISE_OPS(REPRISE_INDEX)
-#undef REPRISE_INDEX
-
-}  // namespace
-
 template <class Self, int Arity>
 void Elementwise<Self, Arity>::cpu(const Launch& l) const {
   const DType dtype = l.in.back().meta->dtype;
-  const cpu::Loop loop = cpu::elementwise_table().at(kIndexOf<Self>, dtype);
+  const cpu::Loop loop = cpu::elementwise_table().at(kElementwiseIndex<Self>, dtype);
   ensure(loop != nullptr, Self::name, ": no kernel for ", dtype);
   std::array<View, Arity + 1> operands{l.out[0]};
   std::copy_n(l.in.begin(), Arity, operands.begin() + 1);

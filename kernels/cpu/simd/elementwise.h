@@ -9,16 +9,12 @@
 
 namespace reprise::cpu {
 
-enum class ElementwiseIndex : uint8_t {
-#define REPRISE_INDEX(Op) Op,
-  REPRISE_ELEMENTWISE_OPS(REPRISE_INDEX)
-#undef REPRISE_INDEX
-      count
-};
+/// The family without Copy, which has a loop for every pair of dtypes (../copy.cpp).
+inline constexpr auto kElementwiseCount = static_cast<size_t>(ElementwiseIndex::Copy);
 
 /// Loops by op and by dtype of the last input; null where the op does not take the dtype.
 struct ElementwiseTable {
-  Loop loops[static_cast<size_t>(ElementwiseIndex::count)][kDTypeCount];
+  Loop loops[kElementwiseCount][kDTypeCount];
 
   Loop at(ElementwiseIndex op, DType dtype) const {
     return loops[static_cast<size_t>(op)][static_cast<size_t>(dtype)];
