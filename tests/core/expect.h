@@ -23,4 +23,19 @@ inline void expect_tensor(const Tensor& got, const Tensor& expected, double tole
   }
 }
 
+/// `f` throws an Error of that kind whose text holds all the parts.
+template <class F>
+void expect_error(F f, ErrorKind kind, const std::vector<std::string>& parts) {
+  try {
+    f();
+    ADD_FAILURE() << "expected an error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), kind) << error.what();
+    for (const std::string& part : parts) {
+      EXPECT_NE(std::string(error.what()).find(part), std::string::npos)
+          << "\"" << error.what() << "\" has no \"" << part << '"';
+    }
+  }
+}
+
 }  // namespace reprise::test
