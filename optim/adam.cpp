@@ -1,22 +1,14 @@
 #include "adam.h"
 
-#include "../core/dispatch.h"
 #include "../core/ops.h"
 #include "../core/ops/update.h"
 
 namespace reprise::optim {
-namespace {
-
-/// What Adam keeps of a parameter, in the order AdamStep takes it.
-enum : size_t { kMean, kSquare, kStep, kMaxSquare };
-
-}  // namespace
 
 Adam::Adam(const std::vector<Tensor>& params, const AdamOptions& options)
     : Adam(std::vector<Group>{{params, options}}) {}
 
-Adam::Adam(const std::vector<Group>& groups)
-    : Optimizer("Adam"), one_(ones({}, {.dtype = float64})) {
+Adam::Adam(const std::vector<Group>& groups) : Optimizer("Adam") {
   check_option(!groups.empty(), "at least one group of parameters, got none");
   for (const auto& [params, o] : groups) {
     for (const double beta : o.betas) {
@@ -24,28 +16,15 @@ Adam::Adam(const std::vector<Group>& groups)
     }
     check_option(o.eps >= 0, "eps >= 0, got ", o.eps);
     check_option(o.weight_decay >= 0, "weight_decay >= 0, got ", o.weight_decay);
-    add_group(params, o.lr);
+    const AdamStep step{o.betas[0], o.betas[1], o.eps, o.weight_decay, o.amsgrad};
+    add_group(params, o.lr, Model(step).keep());
     options_.push_back(o);
   }
 }
 
-void Adam::update(Slot& slot, const Tensor& grad, const Tensor& lr) {
-  const AdamOptions& o = options_[slot.group];
-  Tensors& state = slot.state;
-  if (state.empty()) {
-    state = {zeros_like(slot.param), zeros_like(slot.param), zeros({}, {.dtype = float64})};
-    if (o.amsgrad) state.push_back(zeros_like(slot.param));
-  }
-  state[kStep].add_(one_);
-  const Model<AdamStep> step({o.betas[0], o.betas[1], o.eps, o.weight_decay, o.amsgrad});
-  const std::array common{slot.param, grad, state[kMean], state[kSquare], state[kStep], lr};
-  if (!o.amsgrad) {
-    dispatch(step, common);
-    return;
-  }
-  Tensors in(common);
-  in.push_back(state[kMaxSquare]);
-  dispatch(step, in);
+Tensors Adam::start(const Tensor& param, size_t group) const {
+  Tensor largest = options_[group].amsgrad ? zeros_like(param) : unused_like(param);
+  return {zeros_like(param), zeros_like(param), std::move(largest), zeros({}, {.dtype = float64})};
 }
 
 }  // namespace reprise::optim

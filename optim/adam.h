@@ -21,11 +21,10 @@ class REPRISE_API Adam : public Optimizer {
   explicit Adam(const std::vector<Group>& groups);
 
  protected:
-  void update(Slot& slot, const Tensor& grad, const Tensor& lr) override;
+  Tensors start(const Tensor& param, size_t group) const override;
 
  private:
   std::vector<AdamOptions> options_;
-  Tensor one_;
 };
 
 }  // namespace reprise::optim

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "../autograd/tape.h"
+#include "../core/dispatch.h"
 #include "../core/ops.h"
 
 namespace reprise::optim {
@@ -11,8 +12,19 @@ void Optimizer::step() {
   NoGradGuard no_grad;
   for (Slot& slot : slots_) {
     const Tensor grad = slot.param.grad();
-    if (grad.defined()) update(slot, grad, lrs_[slot.group]);
+    if (grad.defined()) update(slot, grad);
   }
+}
+
+void Optimizer::update(Slot& slot, const Tensor& grad) {
+  if (slot.state.empty()) {
+    const InterpreterGuard eager(nullptr);  // also in a trace, which a replay must not begin anew
+    slot.state = start(slot.param, slot.group);
+  }
+  const auto& [lr, step] = groups_[slot.group];
+  Tensors in{lr, slot.param, grad};
+  for (const Tensor& tensor : slot.state) in.push_back(tensor);
+  dispatch(*step, in);
 }
 
 void Optimizer::zero_grad(bool set_to_none) {
@@ -29,23 +41,30 @@ void Optimizer::zero_grad(bool set_to_none) {
 
 double Optimizer::lr(size_t group) const {
   check_group(group);
-  return *lrs_[group].data<double>();
+  return *groups_[group].lr.data<double>();
 }
 
 void Optimizer::set_lr(double lr, size_t group) {
   check_group(group);
   check_option(lr >= 0, "lr >= 0, got ", lr);
-  lrs_[group].fill_(lr);
+  groups_[group].lr.fill_(lr);
 }
 
 void Optimizer::set_lr(double lr) {
   for (size_t group = 0; group < num_groups(); ++group) set_lr(lr, group);
 }
 
-void Optimizer::add_group(std::span<const Tensor> params, double lr) {
+std::vector<Tensor> Optimizer::state() const {
+  std::vector<Tensor> out;
+  for (const Group& group : groups_) out.push_back(group.lr);
+  for (const Slot& slot : slots_) out.insert(out.end(), slot.state.begin(), slot.state.end());
+  return out;
+}
+
+void Optimizer::add_group(std::span<const Tensor> params, double lr, OpRef step) {
   check_option(!params.empty(), "at least one parameter, got none");
   check_option(lr >= 0, "lr >= 0, got ", lr);
-  const size_t group = lrs_.size();
+  const size_t group = num_groups();
   for (const Tensor& param : params) {
     check_option(param.is_leaf(), "leaves as parameters, got the result of an op");
     const auto same = [&](const Slot& slot) { return slot.param.ref() == param.ref(); };
@@ -53,12 +72,14 @@ void Optimizer::add_group(std::span<const Tensor> params, double lr) {
                  param.shape(), " twice");
     slots_.push_back({param, group, {}});
   }
-  lrs_.push_back(full({}, lr, {.dtype = float64}));
+  groups_.push_back({full({}, lr, {.dtype = float64}), std::move(step)});
 }
 
 void Optimizer::check_group(size_t group) const {
   check(group < num_groups(), ErrorKind::Index, name_, ": expected a group below ", num_groups(),
         ", got ", group);
 }
+
+Tensor unused_like(const Tensor& param) { return empty({0}, {.dtype = param.dtype()}); }
 
 }  // namespace reprise::optim

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "../core/op.h"
 #include "../core/tensor.h"
 
 namespace reprise::optim {
@@ -27,27 +28,26 @@ class REPRISE_API Optimizer {
   /// Gives up all gradients, or fills them with zeros.
   void zero_grad(bool set_to_none = true);
 
-  size_t num_groups() const { return lrs_.size(); }
+  size_t num_groups() const { return groups_.size(); }
   /// Learning rate of a group. Index error.
   double lr(size_t group = 0) const;
   void set_lr(double lr, size_t group);
   /// Of all groups. Value error below 0.
   void set_lr(double lr);
 
- protected:
-  /// A parameter and what the optimizer remembers of it, empty before its first step.
-  struct Slot {
-    Tensor param;
-    size_t group;
-    Tensors state;
-  };
+  /// All that steps read and write besides parameters and gradients: the learning rate of each
+  /// group, then what is remembered of each parameter that has made a step.
+  std::vector<Tensor> state() const;
 
+ protected:
   /// `name` stands in front of error texts.
   explicit Optimizer(std::string_view name) : name_(name) {}
-  /// Value error for no parameters, for one that is not a leaf or was given before, and a bad lr.
-  void add_group(std::span<const Tensor> params, double lr);
-  /// Updates one parameter. `lr` is a 0-dim float64 tensor. Gradients are not recorded.
-  virtual void update(Slot& slot, const Tensor& grad, const Tensor& lr) = 0;
+  /// `step` is the op that updates a parameter (core/ops/update.h). Value error for no parameters,
+  /// for one that is not a leaf or was given before, and a bad lr.
+  void add_group(std::span<const Tensor> params, double lr, OpRef step);
+  /// What is remembered of a parameter before its first step, in the order the op takes it. No two
+  /// share memory, even when empty: a trace knows tensors by their memory.
+  virtual Tensors start(const Tensor& param, size_t group) const = 0;
 
   template <class... Parts>
   void check_option(bool ok, const Parts&... parts) const {
@@ -55,11 +55,26 @@ class REPRISE_API Optimizer {
   }
 
  private:
+  struct Group {
+    Tensor lr;  // 0-dim float64
+    OpRef step;
+  };
+  /// A parameter and what is remembered of it, nothing before its first step.
+  struct Slot {
+    Tensor param;
+    size_t group;
+    Tensors state;
+  };
+
+  void update(Slot& slot, const Tensor& grad);
   void check_group(size_t group) const;
 
   std::string_view name_;
   std::vector<Slot> slots_;
-  std::vector<Tensor> lrs_;
+  std::vector<Group> groups_;
 };
+
+/// What an op takes for state that it does not use.
+Tensor unused_like(const Tensor& param);
 
 }  // namespace reprise::optim

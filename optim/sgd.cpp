@@ -1,6 +1,5 @@
 #include "sgd.h"
 
-#include "../core/dispatch.h"
 #include "../core/ops.h"
 #include "../core/ops/update.h"
 
@@ -17,20 +16,15 @@ SGD::SGD(const std::vector<Group>& groups) : Optimizer("SGD") {
     check_option(!o.nesterov || (o.momentum > 0 && o.dampening == 0),
                  "momentum > 0 and no dampening with nesterov, got momentum ", o.momentum,
                  " and dampening ", o.dampening);
-    add_group(params, o.lr);
+    const SgdStep step{o.momentum, o.dampening, o.weight_decay, o.nesterov};
+    add_group(params, o.lr, Model(step).keep());
     options_.push_back(o);
   }
 }
 
-void SGD::update(Slot& slot, const Tensor& grad, const Tensor& lr) {
-  const SGDOptions& o = options_[slot.group];
-  const bool first = slot.state.empty();
-  if (first) {
-    slot.state.push_back(o.momentum > 0 ? zeros_like(slot.param)
-                                        : empty({0}, {.dtype = slot.param.dtype()}));
-  }
-  const SgdStep step{o.momentum, o.dampening, o.weight_decay, o.nesterov, first};
-  dispatch(Model<SgdStep>(step), std::array{slot.param, grad, slot.state[0], lr});
+Tensors SGD::start(const Tensor& param, size_t group) const {
+  Tensor velocity = options_[group].momentum > 0 ? zeros_like(param) : unused_like(param);
+  return {std::move(velocity), zeros({}, {.dtype = float64})};
 }
 
 }  // namespace reprise::optim

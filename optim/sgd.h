@@ -19,7 +19,7 @@ class REPRISE_API SGD : public Optimizer {
   explicit SGD(const std::vector<Group>& groups);
 
  protected:
-  void update(Slot& slot, const Tensor& grad, const Tensor& lr) override;
+  Tensors start(const Tensor& param, size_t group) const override;
 
  private:
   std::vector<SGDOptions> options_;

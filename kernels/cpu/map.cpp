@@ -62,20 +62,6 @@ class Staging {
   alignas(64) std::byte buffers_[kMaxOperands][kBlockSize.elements * sizeof(int64_t)];
 };
 
-/// All operands are dense in row-major order: nothing has to be found out.
-bool are_dense(std::span<const View> operands) {
-  const Shape& shape = operands[0].meta->shape;
-  int64_t step = 1;
-  for (size_t d = shape.size(); d-- > 0;) {
-    if (shape[d] == 1) continue;
-    for (const View& view : operands) {
-      if (view.meta->strides[d] != step) return false;
-    }
-    step *= shape[d];
-  }
-  return true;
-}
-
 void run_dense(Loop loop, const void* self, int64_t n, std::span<const View> operands) {
   parallel_for(n, kParallelElements, [&](int64_t begin, int64_t end) {
     void* at[kMaxOperands];
@@ -88,6 +74,19 @@ void run_dense(Loop loop, const void* self, int64_t n, std::span<const View> ope
 }
 
 }  // namespace
+
+bool are_dense(std::span<const View> operands) {
+  const Shape& shape = operands[0].meta->shape;
+  int64_t step = 1;
+  for (size_t d = shape.size(); d-- > 0;) {
+    if (shape[d] == 1) continue;
+    for (const View& view : operands) {
+      if (view.meta->strides[d] != step) return false;
+    }
+    step *= shape[d];
+  }
+  return true;
+}
 
 void map(Loop loop, const void* self, std::span<const View> operands, unsigned reads,
          unsigned writes) {

@@ -14,4 +14,7 @@ namespace reprise::cpu {
 void map(Loop loop, const void* self, std::span<const View> operands, unsigned reads,
          unsigned writes);
 
+/// All operands, of one shape, are dense in row-major order: nothing has to be found out.
+bool are_dense(std::span<const View> operands);
+
 }  // namespace reprise::cpu

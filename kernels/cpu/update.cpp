@@ -1,5 +1,6 @@
-// Optimizer steps: the numbers of the step are worked out once, the loops run over all operands
-// together.
+// Optimizer steps. The steps are counted and their numbers worked out first, parameter by
+// parameter. Then the dense parameters are taken for one long row of elements, which is cut by size
+// alone: many small ones cost one fork-join together. What does not lie dense is mapped by itself.
 
 #include "../../core/ops/update.h"
 
@@ -9,33 +10,116 @@
 #include "simd/update.h"
 
 namespace reprise {
+namespace cpu {
 namespace {
 
-size_t index_of(const View& param) { return param.meta->dtype == float64 ? 1 : 0; }
+/// A dense parameter: its part of the row, and what its loop needs.
+template <class Numbers>
+struct Dense {
+  int64_t begin, end, element_bytes;
+  Loop loop;
+  Numbers numbers;
+  size_t count;  // of operands
+  std::byte* operands[kMaxOperands];
+
+  void run(int64_t from, int64_t to) const {
+    void* at[kMaxOperands];
+    for (size_t k = 0; k < count; ++k) at[k] = operands[k] + (from - begin) * element_bytes;
+    loop(&numbers, to - from, at);
+  }
+};
+
+template <class Numbers>
+class Row {
+ public:
+  explicit Row(void* workspace) : parts_(static_cast<Dense<Numbers>*>(workspace)) {}
+
+  static size_t workspace(size_t parameters) { return parameters * sizeof(Dense<Numbers>); }
+
+  /// Takes a parameter, its gradient and its state; what cannot be part of the row runs at once.
+  void add(Loop loop, const Numbers& numbers, std::span<const View> operands) {
+    constexpr unsigned all = 0b11111, all_but_grad = 0b11101;
+    if (!are_dense(operands)) return map(loop, &numbers, operands, all, all_but_grad);
+    const Meta& param = *operands[0].meta;
+    const auto bytes = static_cast<int64_t>(size_of(param.dtype));
+    Dense<Numbers> part{size(), size() + param.numel(), bytes, loop, numbers, operands.size(), {}};
+    for (size_t k = 0; k < operands.size(); ++k) part.operands[k] = operands[k].as<std::byte>();
+    std::construct_at(parts_ + count_++, part);
+  }
+  void run() const {
+    parallel_for(size(), kParallelElements, [this](int64_t begin, int64_t end) {
+      const auto behind = [](int64_t at, const Dense<Numbers>& part) { return at < part.end; };
+      const Dense<Numbers>* part = std::upper_bound(parts_, parts_ + count_, begin, behind);
+      for (int64_t stop; begin < end; begin = stop, ++part) {
+        stop = std::min(end, part->end);
+        part->run(begin, stop);
+      }
+    });
+  }
+
+ private:
+  int64_t size() const { return count_ == 0 ? 0 : parts_[count_ - 1].end; }
+
+  Dense<Numbers>* parts_;
+  size_t count_ = 0;
+};
+
+/// Raises the count of steps by one and returns it.
+double count_step(const View& step) { return *step.as<double>() += 1; }
+
+Loop loop_of(const Loop (&loops)[2], const View& param) {
+  return loops[param.meta->dtype == float64 ? 1 : 0];
+}
+
+/// What follows from the number of the step; most parameters have made the same number.
+class AdamNumbers {
+ public:
+  AdamNumbers(const AdamStep& op, double lr)
+      : lr_(lr), loop_{op.beta1, op.beta2, op.eps, op.weight_decay, 0, 0, op.amsgrad} {}
+
+  const AdamLoop& at(double step) {
+    if (step == step_) return loop_;
+    step_ = step;
+    loop_.step_size = lr_ / (1 - std::pow(loop_.beta1, step));
+    loop_.inverse_correction2 = 1 / std::sqrt(1 - std::pow(loop_.beta2, step));
+    return loop_;
+  }
+
+ private:
+  double lr_, step_ = 0;
+  AdamLoop loop_;
+};
 
 }  // namespace
+}  // namespace cpu
+
+size_t SgdStep::workspace(std::span<const Meta> in, Device) const {
+  return cpu::Row<cpu::SgdLoop>::workspace(in.size() / writes_period);
+}
 
 void SgdStep::cpu(const Launch& l) const {
-  const cpu::SgdLoop loop{*l.in[3].as<double>(), momentum, dampening,
-                          weight_decay,          nesterov, first};
-  const bool moves = momentum > 0;
-  cpu::map(cpu::update_table().sgd[index_of(l.in[0])], &loop, l.in.first(moves ? 3 : 2), 0b111,
-           0b101);
+  cpu::SgdLoop numbers{*l.in[0].as<double>(), momentum, dampening, weight_decay, nesterov, false};
+  cpu::Row<cpu::SgdLoop> row(l.workspace);
+  for (size_t i = writes_from; i < l.in.size(); i += writes_period) {
+    numbers.first = cpu::count_step(l.in[i + 3]) == 1;
+    row.add(cpu::loop_of(cpu::update_table().sgd, l.in[i]), numbers,
+            l.in.subspan(i, momentum > 0 ? 3 : 2));
+  }
+  row.run();
+}
+
+size_t AdamStep::workspace(std::span<const Meta> in, Device) const {
+  return cpu::Row<cpu::AdamLoop>::workspace(in.size() / writes_period);
 }
 
 void AdamStep::cpu(const Launch& l) const {
-  const double step = *l.in[4].as<double>(), lr = *l.in[5].as<double>();
-  const cpu::AdamLoop loop{beta1,
-                           beta2,
-                           eps,
-                           weight_decay,
-                           lr / (1 - std::pow(beta1, step)),
-                           1 / std::sqrt(1 - std::pow(beta2, step)),
-                           amsgrad};
-  const std::array<View, 5> operands{l.in[0], l.in[1], l.in[2], l.in[3],
-                                     amsgrad ? l.in[6] : View{}};
-  cpu::map(cpu::update_table().adam[index_of(l.in[0])], &loop,
-           std::span(operands).first(amsgrad ? 5 : 4), 0b11111, 0b11101);
+  cpu::AdamNumbers numbers(*this, *l.in[0].as<double>());
+  cpu::Row<cpu::AdamLoop> row(l.workspace);
+  for (size_t i = writes_from; i < l.in.size(); i += writes_period) {
+    row.add(cpu::loop_of(cpu::update_table().adam, l.in[i]),
+            numbers.at(cpu::count_step(l.in[i + 5])), l.in.subspan(i, amsgrad ? 5 : 4));
+  }
+  row.run();
 }
 
 }  // namespace reprise

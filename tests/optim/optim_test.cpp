@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "../../core/dispatch.h"
 #include "../../core/ops.h"
 
 namespace reprise {
@@ -83,6 +84,63 @@ TEST(Optimizer, GroupsHaveTheirOwnOptions) {
   EXPECT_EQ(optimizer.lr(0), optimizer.lr(1));
   optimizer.step();
   EXPECT_EQ(p.item<double>(), 0.375);
+}
+
+TEST(Optimizer, StateHasATensorOfItsOwnForEverything) {
+  const Tensor p = parameter(1), q = parameter(1);
+  optim::SGD sgd({{{p}, {.lr = 0.5}}, {{q}, {.lr = 0.25, .momentum = 0.5}}});
+  optim::Adam adam({p, q}, {.lr = 2});
+  EXPECT_EQ(sgd.state().size(), 2U);
+  set_grad(p, 1);
+  set_grad(q, 1);
+  for (int i = 0; i < 3; ++i) {
+    sgd.step();
+    adam.step();
+  }
+  const auto of_sgd = sgd.state(), of_adam = adam.state();
+  ASSERT_EQ(of_sgd.size(), 2U + 2 * 2);  // velocity and step
+  ASSERT_EQ(of_adam.size(), 1U + 2 * 4);
+  EXPECT_EQ(of_sgd[1].item<double>(), 0.25);
+  EXPECT_EQ(of_sgd[2].numel(), 0);
+  EXPECT_EQ(of_sgd[3].item<double>(), 3);
+  EXPECT_EQ(of_sgd[4].item<double>(), 1.75);
+  EXPECT_EQ(of_adam[0].item<double>(), 2);
+  EXPECT_EQ(of_adam[8].item<double>(), 3);
+  for (const auto& state : {of_sgd, of_adam}) {
+    for (size_t i = 0; i < state.size(); ++i) {
+      for (size_t j = 0; j < i; ++j) {
+        EXPECT_NE(state[i].impl().storage, state[j].impl().storage) << i << " " << j;
+      }
+    }
+  }
+}
+
+/// Notes the ops that reach it, and runs them.
+class Listener final : public Interpreter {
+ public:
+  Tensors apply(const OpBase& op, std::span<const Tensor> in, const Tensor* into) override {
+    heard.emplace_back(op.name());
+    return run_eager(op, in, into);
+  }
+  void enter(const std::string&) override {}
+  void leave() override {}
+  std::string describe(const Tensor&) const override { return {}; }
+
+  std::vector<std::string> heard;
+};
+
+TEST(Optimizer, ATracerSeesTheStepButNotTheMakingOfItsState) {
+  const Tensor p = parameter(1);
+  optim::SGD sgd({p}, {.momentum = 0.9});
+  optim::Adam adam({p}, {.amsgrad = true});
+  set_grad(p, 1);
+  Listener listener;
+  {
+    const InterpreterGuard guard(&listener);
+    sgd.step();
+    adam.step();
+  }
+  EXPECT_EQ(listener.heard, (std::vector<std::string>{"sgd_step", "adam_step"}));
 }
 
 TEST(Optimizer, BadArgumentsAreRefused) {
