@@ -5,20 +5,19 @@
 #include "../autograd/tape.h"
 #include "../core/dispatch.h"
 #include "../core/ops/random.h"
-#include "../core/random.h"
 
 namespace reprise::nn::init {
 namespace {
 
+// Memory that exists is initialised at once, also inside a trace: it is made once.
 Tensor fill_random(const Tensor& x, bool normal, double a, double b) {
   check(x.has_data() && is_floating_point(x.dtype()), ErrorKind::DType,
         "init: expected a tensor of float32 or float64 with data");
-  NoGradGuard no_grad;
-  Generator& generator = default_generator();
-  const uint64_t offset = generator.reserve(static_cast<uint64_t>(x.numel()));
+  const NoGradGuard no_grad;
+  const InterpreterGuard eager(x.is_traced() ? interpreter() : nullptr);
+  const Tensor blocks = reprise::apply(RandomBlocks{x.numel(), x.device()});
   Tensor target = x;
-  target.copy_(reprise::apply(
-      Random{x.shape(), x.dtype(), x.device(), normal, a, b, generator.seed(), offset}));
+  target.copy_(reprise::apply(Random{x.shape(), x.dtype(), normal, a, b}, blocks));
   return x;
 }
 
@@ -49,7 +48,8 @@ Fans fans(const Tensor& weight) {
 }
 
 Tensor constant_(const Tensor& x, double value) {
-  NoGradGuard no_grad;
+  const NoGradGuard no_grad;
+  const InterpreterGuard eager(x.is_traced() ? interpreter() : nullptr);
   Tensor target = x;
   target.fill_(value);
   return x;

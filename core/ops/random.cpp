@@ -2,19 +2,40 @@
 
 #include "../dispatch.h"
 #include "../ops.h"
-#include "../random.h"
+#include "check_operands.h"
 
 namespace reprise {
+namespace {
 
-Metas Random::infer(std::span<const Meta>) const { return {Meta(shape, dtype, device)}; }
+void check_blocks(std::string_view op, const Meta& blocks) {
+  check(blocks.shape == Shape{2} && blocks.dtype == int64, ErrorKind::Shape, op,
+        ": expected blocks int64[2], got ", blocks.dtype, blocks.shape);
+}
+
+}  // namespace
+
+Metas RandomBlocks::infer(std::span<const Meta> in) const {
+  check_count(name, in, 0);
+  check(count >= 0, ErrorKind::Value, name, ": expected a count of at least 0, got ", count);
+  return {Meta({2}, int64, device)};
+}
+
+Metas Random::infer(std::span<const Meta> in) const {
+  check_count(name, in, 1);
+  check_blocks(name, in[0]);
+  check_floating(name, dtype);
+  return {checked_meta(name, shape, dtype)};
+}
 
 Metas Dropout::infer(std::span<const Meta> in) const {
-  check(is_floating_point(in[0].dtype), ErrorKind::DType,
-        "dropout: expected float32 or float64, got ", in[0].dtype);
+  check_count(name, in, 2);
+  check_floating(name, in[0].dtype);
+  check_blocks(name, in[1]);
+  check(p >= 0 && p <= 1, ErrorKind::Value, "dropout: expected p in [0, 1], got ", p);
   return {Meta(in[0].shape, in[0].dtype)};
 }
 
-Tensors Dropout::vjp(const Vjp& v) const { return {apply(*this, v.gy[0])}; }
+Tensors Dropout::vjp(const Vjp& v) const { return {apply(*this, v.gy[0], v.in[1]), Tensor()}; }
 
 // ---- public functions
 // --------------------------------------------------------------------------------
@@ -24,14 +45,9 @@ namespace {
 Tensor random(std::string_view op, const Shape& shape, bool normal, const TensorOptions& options) {
   check_sizes(op, shape);
   const DType dtype = options.dtype.value_or(float32);
-  check(is_floating_point(dtype), ErrorKind::DType, op, ": expected float32 or float64, got ",
-        dtype);
-  Generator& generator = default_generator();
-  const uint64_t seed = generator.seed();
-  const uint64_t offset = options.device.kind == Device::Kind::meta
-                              ? 0
-                              : generator.reserve(static_cast<uint64_t>(shape.numel()));
-  Tensor x = apply(Random{shape, dtype, options.device, normal, 0, 1, seed, offset});
+  check_floating(op, dtype);
+  const Tensor blocks = apply(RandomBlocks{shape.numel(), options.device});
+  Tensor x = apply(Random{shape, dtype, normal, 0, 1}, blocks);
   if (options.requires_grad) x.requires_grad_();
   return x;
 }
@@ -51,11 +67,7 @@ Tensor dropout(const Tensor& x, double p, bool training) {
       "dropout",
       [p, training](const Tensor& a) {
         if (!training || p == 0) return a;
-        Generator& generator = default_generator();
-        const uint64_t seed = generator.seed();
-        const auto count = static_cast<uint64_t>(a.numel());
-        const uint64_t offset = a.has_data() ? generator.reserve(count) : 0;
-        return apply(Dropout{p, seed, offset}, a);
+        return apply(Dropout{p}, a, apply(RandomBlocks{a.numel(), a.device()}));
       },
       x);
 }

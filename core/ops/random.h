@@ -1,37 +1,49 @@
 #pragma once
-// Ops that draw from the counter-based generator (../random.h): element i of a result depends on
-// seed, offset and i alone.
+// Ops that draw from the counter-based generator (../random.h). RandomBlocks takes blocks from it;
+// what they are used for depends on them alone: element i of a result is element i of their stream.
 
 #include "../op.h"
 
 namespace reprise {
 
-/// Uniform in [low, high), or normal with mean `low` and standard deviation `high` when `normal`.
+/// () -> int64[2]: the seed of the default generator and the first of the blocks that it hands out
+/// for `count` elements, both as the bits of a uint64. Draws when it runs, so a program draws anew
+/// at each replay; on the meta device nothing is drawn.
+struct RandomBlocks {
+  int64_t count;
+  Device device;
+  static constexpr std::string_view name = "random_blocks";
+  static constexpr bool effects = true;
+  auto tie() const { return std::tuple(Attr("count", count), Attr("device", device)); }
+  Metas infer(std::span<const Meta> in) const;
+  void cpu(const Launch& l) const;
+  void cuda(const Launch& l) const;
+};
+
+/// (blocks) -> uniform in [low, high), or normal with mean `low` and standard deviation `high` when
+/// `normal`.
 struct Random {
   Shape shape;
   DType dtype;
-  Device device;
   bool normal;
   double low, high;
-  uint64_t seed, offset;
   static constexpr std::string_view name = "random";
   auto tie() const {
-    return std::tuple(Attr("shape", shape), Attr("dtype", dtype), Attr("device", device),
-                      Attr("normal", normal), Attr("low", low), Attr("high", high),
-                      Attr("seed", seed), Attr("offset", offset));
+    return std::tuple(Attr("shape", shape), Attr("dtype", dtype), Attr("normal", normal),
+                      Attr("low", low), Attr("high", high));
   }
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;
   void cuda(const Launch& l) const;
 };
 
-/// Zero with probability p, else x / (1 - p) (Srivastava et al., 2014). Linear in x for given
-/// numbers, so its gradient is itself.
+/// (x, blocks) -> zero with probability p, else x / (1 - p) (Srivastava et al., 2014). Linear in x
+/// for given blocks, so its gradient is itself.
 struct Dropout {
   double p;
-  uint64_t seed, offset;
   static constexpr std::string_view name = "dropout";
-  auto tie() const { return std::tuple(Attr("p", p), Attr("seed", seed), Attr("offset", offset)); }
+  static constexpr unsigned save_in = 0b10;
+  auto tie() const { return std::tuple(Attr("p", p)); }
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;
   void cuda(const Launch& l) const;

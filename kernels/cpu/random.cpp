@@ -1,5 +1,6 @@
 // Random and Dropout: element i of a tensor in row-major order is element i of the stream of
-// core/philox.h, wherever it is computed. Words are drawn in batches, by vectors (simd/random.h).
+// core/philox.h from the given block on, wherever it is computed. Words are drawn in batches, by
+// vectors (simd/random.h). RandomBlocks says which blocks are next.
 
 #include "../../core/ops/random.h"
 
@@ -16,6 +17,17 @@ namespace {
 
 constexpr int64_t kBatch = 256;  // blocks drawn at a time
 
+/// What an int64[2] of RandomBlocks says.
+struct Blocks {
+  uint64_t seed, first;
+
+  explicit Blocks(const View& view) {
+    const auto* bits = view.as<int64_t>();
+    seed = static_cast<uint64_t>(bits[0]);
+    first = static_cast<uint64_t>(bits[view.meta->strides[0]]);
+  }
+};
+
 /// Elements 2 pair and 2 pair + 1 of a block, uniform or normal.
 template <class T>
 NormalPair<T> draw_pair(const RandomBlock& block, int pair, bool normal) {
@@ -23,11 +35,12 @@ NormalPair<T> draw_pair(const RandomBlock& block, int pair, bool normal) {
   return {{uniform<T>(block, 2 * pair), uniform<T>(block, 2 * pair + 1)}};
 }
 
-/// The elements of `n` blocks from block `first` with the bounds, or mean and deviation, of `op`.
+/// The elements of `n` of the blocks from number `skipped` on, with the bounds, or mean and
+/// deviation, of `op`.
 template <class T>
-void draw(const Random& op, uint64_t first, int64_t n, T* to) {
+void draw(const Random& op, const Blocks& blocks, int64_t skipped, int64_t n, T* to) {
   uint32_t words[4 * kBatch];
-  cpu::random_table().words(op.seed, op.offset + first, n, words);
+  cpu::random_table().words(blocks.seed, blocks.first + static_cast<uint64_t>(skipped), n, words);
   const T shift = static_cast<T>(op.low);
   const T scale = static_cast<T>(op.normal ? op.high : op.high - op.low);
   const T last = op.normal ? std::numeric_limits<T>::infinity()  // rounding must not reach `high`
@@ -64,13 +77,14 @@ constexpr cpu::BlockSize kBlockSize{.elements = 2048, .transposed_rows = 16};
 /// One row of a block of Dropout; `first` is the row-major index of its first element. Which ones
 /// are dropped does not depend on the dtype: the stream is one of floats.
 template <class T>
-void drop_row(const Dropout& op, int64_t first, int64_t n, T* to, const T* from, int64_t step) {
+void drop_row(double p, const Blocks& blocks, int64_t first, int64_t n, T* to, const T* from,
+              int64_t step) {
   uint32_t words[kBlockSize.elements + 8];
   const int64_t skipped = first % 4, block = first / 4;
-  cpu::random_table().words(op.seed, op.offset + static_cast<uint64_t>(block),
+  cpu::random_table().words(blocks.seed, blocks.first + static_cast<uint64_t>(block),
                             (skipped + n + 3) / 4, words);
-  const auto keep_from = static_cast<float>(op.p);
-  const T scale = static_cast<T>(1 / (1 - op.p));
+  const auto keep_from = static_cast<float>(p);
+  const T scale = static_cast<T>(1 / (1 - p));
   for (int64_t c = 0; c < n; ++c) {
     const bool keep = uniform<float>({{words[skipped + c], 0, 0, 0}}, 0) >= keep_from;
     const T scaled = from[c * step] * scale;
@@ -80,8 +94,16 @@ void drop_row(const Dropout& op, int64_t first, int64_t n, T* to, const T* from,
 
 }  // namespace
 
+void RandomBlocks::cpu(const Launch& l) const {
+  Generator& generator = default_generator();
+  auto* bits = l.out[0].as<int64_t>();
+  bits[0] = static_cast<int64_t>(generator.seed());
+  bits[1] = static_cast<int64_t>(generator.reserve(static_cast<uint64_t>(count)));
+}
+
 void Random::cpu(const Launch& l) const {
   const View& out = l.out[0];
+  const Blocks blocks(l.in[0]);
   visit_floating(name, dtype, [&]<class T>() {
     const bool dense = out.meta->is_contiguous();
     constexpr int64_t kStep = kBatch * kPerBlock<T>;
@@ -89,7 +111,7 @@ void Random::cpu(const Launch& l) const {
       T values[kStep];
       for (int64_t i = begin; i < end; i += kStep) {
         const int64_t n = std::min(kStep, end - i);
-        draw(*this, static_cast<uint64_t>(i / kPerBlock<T>), (n - 1) / kPerBlock<T> + 1, values);
+        draw(*this, blocks, i / kPerBlock<T>, (n - 1) / kPerBlock<T> + 1, values);
         put(out, dense, i, n, values);
       }
     });
@@ -98,6 +120,7 @@ void Random::cpu(const Launch& l) const {
 
 void Dropout::cpu(const Launch& l) const {
   const View operands[] = {l.out[0], l.in[0]};
+  const Blocks blocks(l.in[1]);
   visit_floating(name, l.out[0].meta->dtype, [&]<class T>() {
     constexpr int64_t kSize = sizeof(T);
     const cpu::Nest nest(operands, kBlockSize);
@@ -105,7 +128,7 @@ void Dropout::cpu(const Launch& l) const {
       const auto [to, from] = std::pair(block.parts[0], block.parts[1]);
       for (int64_t r = 0; r < block.rows; ++r) {
         T* row = reinterpret_cast<T*>(to.data + r * to.row);
-        drop_row(*this, row - l.out[0].as<T>(), block.columns, row,
+        drop_row(p, blocks, row - l.out[0].as<T>(), block.columns, row,
                  reinterpret_cast<const T*>(from.data + r * from.row), from.column / kSize);
       }
     });

@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "../../core/dispatch.h"
+#include "../../core/ops/random.h"
 #include "../../core/random.h"
 #include "expect.h"
 
@@ -275,6 +277,27 @@ TEST(Dropout, KeepsOneMinusPAndScales) {
   expect_tensor(dropout(x, 0.25, false), x);
   expect_tensor(dropout(x, 0), x);
   expect_tensor(dropout(x, 1), zeros({10'000}));
+}
+
+TEST(Dropout, DrawsWhenItRuns) {
+  manual_seed(3);
+  const Tensor x = ones({5}), first = dropout(x, 0.5);
+  EXPECT_EQ(default_generator().offset(), 3U);  // blocks of two doubles
+  (void)dropout(meta_tensor(x.meta()), 0.5);
+  (void)rand({5}, {.device = Device::meta()});
+  EXPECT_EQ(default_generator().offset(), 3U);
+  const Tensor blocks = apply(RandomBlocks{5, Device::cpu()});
+  expect_tensor(blocks, tensor({3, 3}));
+  expect_tensor(apply(Dropout{0.5}, x, tensor({3, 0})), first);
+  EXPECT_TRUE(Model(RandomBlocks{}).traits().effects);
+  EXPECT_FALSE(Model(Dropout{}).traits().effects);
+}
+
+TEST(Dropout, KeepsTheBitsOfALargeSeed) {
+  constexpr uint64_t seed = ~uint64_t{5};
+  manual_seed(seed);
+  const Tensor x = rand({3}, {.dtype = float64});
+  for (uint64_t i = 0; i < 3; ++i) EXPECT_EQ(x.data<double>()[i], uniform_at<double>(seed, 0, i));
 }
 
 TEST(Loss, CrossEntropyAndMse) {

@@ -156,12 +156,18 @@ TEST(FillKernel, Arange) {
   EXPECT_EQ(floats[69999], 0.5f + 0.25f * 69999);
 }
 
+Operand<int64_t> blocks(uint64_t seed, uint64_t first) {
+  Operand<int64_t> out({2});
+  out.values = {static_cast<int64_t>(seed), static_cast<int64_t>(first)};
+  return out;
+}
+
 template <class T>
 void expect_stream(int64_t n) {
-  const uint64_t seed = 12345, offset = 7;
+  const uint64_t seed = ~uint64_t{12345}, offset = 7;  // no int64 holds that seed
   Operand<T> uniforms({n}), normals({n});
-  run_kernel(Random{{n}, dtype_of<T>(), {}, false, -1, 3, seed, offset}, uniforms);
-  run_kernel(Random{{n}, dtype_of<T>(), {}, true, 5, 2, seed, offset}, normals);
+  run_kernel(Random{{n}, dtype_of<T>(), false, -1, 3}, uniforms, blocks(seed, offset));
+  run_kernel(Random{{n}, dtype_of<T>(), true, 5, 2}, normals, blocks(seed, offset));
   for (int64_t i = 0; i < n; ++i) {
     const auto at = static_cast<uint64_t>(i);
     ASSERT_EQ(uniforms[i], uniform_at<T>(seed, offset, at) * T(4) + T(-1)) << i;
@@ -188,18 +194,18 @@ TEST(RandomKernel, WordsOfEveryInstructionSet) {
 
 TEST(RandomKernel, StaysBelowTheBoundAndFillsStrides) {
   Operand<float> x({100000});
-  run_kernel(Random{{100000}, float32, {}, false, 1, std::nextafter(1.0F, 2.0F), 1, 0}, x);
+  run_kernel(Random{{100000}, float32, false, 1, std::nextafter(1.0F, 2.0F)}, x, blocks(1, 0));
   EXPECT_EQ(*std::max_element(x.values.begin(), x.values.end()), 1);
   Operand<double> dense({30, 41}), transposed({30, 41}, {1, 0});
-  run_kernel(Random{{30, 41}, float64, {}, true, 0, 1, 3, 0}, dense);
-  run_kernel(Random{{30, 41}, float64, {}, true, 0, 1, 3, 0}, transposed);
+  run_kernel(Random{{30, 41}, float64, true, 0, 1}, dense, blocks(3, 0));
+  run_kernel(Random{{30, 41}, float64, true, 0, 1}, transposed, blocks(3, 0));
   for (int64_t i = 0; i < dense.numel(); ++i) ASSERT_EQ(dense[i], transposed[i]);
 }
 
 template <class T>
 void expect_dropout(const Operand<T>& x, double p) {
   Operand<T> out(x.meta.shape);
-  run_kernel(Dropout{p, 9, 2}, out, x);
+  run_kernel(Dropout{p}, out, x, blocks(9, 2));
   for (int64_t i = 0; i < x.numel(); ++i) {
     const bool kept = uniform_at<float>(9, 2, static_cast<uint64_t>(i)) >= static_cast<float>(p);
     ASSERT_EQ(out[i], kept ? x[i] * static_cast<T>(1 / (1 - p)) : T(0)) << i;
@@ -251,11 +257,11 @@ TEST(CopyKernel, IsTheSameForAnyNumberOfThreads) {
   set_num_threads(1);
   Operand<float> one({300, 411}), dropped_one({300, 411});
   run_kernel(Copy{float32}, one, x);
-  run_kernel(Dropout{0.5, 1, 0}, dropped_one, x);
+  run_kernel(Dropout{0.5}, dropped_one, x, blocks(1, 0));
   set_num_threads(3);
   Operand<float> three({300, 411}), dropped_three({300, 411});
   run_kernel(Copy{float32}, three, x);
-  run_kernel(Dropout{0.5, 1, 0}, dropped_three, x);
+  run_kernel(Dropout{0.5}, dropped_three, x, blocks(1, 0));
   set_num_threads(before);
   EXPECT_EQ(one.values, three.values);
   EXPECT_EQ(dropped_one.values, dropped_three.values);

@@ -6,12 +6,17 @@
 #include "../../core/ops/create.h"
 #include "../../core/ops/random.h"
 #include "../../core/philox.h"
+#include "../../core/random.h"
 #include "elementwise_rows.h"
 #include "row.h"
 
 namespace reprise::op_rows {
 
 inline constexpr uint64_t kSeed = 5, kOffset = 3;
+
+inline Tensor blocks() {
+  return tensor({static_cast<int64_t>(kSeed), static_cast<int64_t>(kOffset)});
+}
 
 /// Element i of a stream of floats.
 inline double uniform_at(size_t i) {
@@ -48,18 +53,30 @@ REPRISE_ROW(Arange, with_integers(filling_row(
                           return arange(2, 2 + 3 * x.numel(), 3, {.dtype = x.dtype()});
                         },
                         [](size_t i) { return 2.0 + 3.0 * static_cast<double>(i); })))
-REPRISE_ROW(Random, filling_row(
-                        "random",
-                        [](const Tensor& x) {
-                          const Random op{x.shape(), float32, x.device(), false,
-                                          0,         1,       kSeed,      kOffset};
-                          return apply(op).to(x.dtype());
-                        },
-                        uniform_at))
+REPRISE_ROW(RandomBlocks, [] {
+  OpRow row = filling_row(
+      "random_blocks",
+      [](const Tensor& x) {
+        manual_seed(kSeed);
+        (void)apply(RandomBlocks{7, x.device()});  // four blocks of two doubles
+        return apply(RandomBlocks{x.numel(), x.device()}).to(x.dtype());
+      },
+      [](size_t i) { return i == 0 ? static_cast<double>(kSeed) : 4.0; });
+  row.operands = {{{2}}};
+  row.any_batch = false;
+  return row;
+}())
+REPRISE_ROW(Random,
+            filling_row(
+                "random",
+                [](const Tensor& x) {
+                  return apply(Random{x.shape(), float32, false, 0, 1}, blocks()).to(x.dtype());
+                },
+                uniform_at))
 REPRISE_ROW(Dropout, [] {
   OpRow row;
   row.name = "dropout";
-  row.f = [](const Tensors& in) { return Tensors{apply(Dropout{0.4, kSeed, kOffset}, in[0])}; };
+  row.f = [](const Tensors& in) { return Tensors{apply(Dropout{0.4}, in[0], blocks())}; };
   row.reference = [](const Arrays& in) {
     Array out(in[0].shape);
     for (size_t i = 0; i < out.values.size(); ++i) {
