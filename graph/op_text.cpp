@@ -41,16 +41,14 @@ using AllOps =
 struct Entry {
   std::string_view name;
   bool elementwise;
-  OpRef (*read)(TextReader& in);
+  OpReader read;
 };
 const Entry& entry_of(std::string_view name, TextReader& in);
 
 /// "copy {dtype=float32}(2)". Only elementwise ops are steps, so that steps hold no steps.
 void read_value(TextReader& in, FusedStep& step) {
-  if (in.peek().empty()) in.fail_expected("the name of an elementwise op");
-  const Entry& entry = entry_of(in.peek(), in);
-  if (!entry.elementwise) in.fail_expected("the name of an elementwise op");
-  (void)in.word("");
+  const Entry& entry = entry_of(in.word("the name of an elementwise op"), in);
+  if (!entry.elementwise) in.fail_last(text(entry.name, " is not elementwise"));
   step.op = entry.read(in);
   read_list(in, "(", ")", [&] { step.in.push_back(in.integer(0, INT32_MAX)); });
 }
@@ -102,7 +100,7 @@ constexpr auto kNames = [] {
 const Entry& entry_of(std::string_view name, TextReader& in) {
   const auto at = std::ranges::lower_bound(kEntries, name, {}, &Entry::name);
   if (at == kEntries.end() || at->name != name) {
-    in.fail_here(text(name, " is not the name of an op that has a text"));
+    in.fail_last(text(name, " is not the name of an op that has a text"));
   }
   return *at;
 }
@@ -111,7 +109,7 @@ const Entry& entry_of(std::string_view name, TextReader& in) {
 
 std::span<const std::string_view> op_names() { return kNames; }
 
-OpRef read_op(std::string_view name, TextReader& in) { return entry_of(name, in).read(in); }
+OpReader op_reader(std::string_view name, TextReader& in) { return entry_of(name, in).read; }
 
 }  // namespace reprise::detail
 
@@ -119,7 +117,7 @@ namespace reprise {
 
 OpRef parse_op(std::string_view text) {
   detail::TextReader in("parse_op", text);
-  OpRef op = detail::read_op(in.word("the name of an op"), in);
+  OpRef op = detail::op_reader(in.word("the name of an op"), in)(in);
   if (!in.at_end()) in.fail_expected("the end of the text");
   return op;
 }

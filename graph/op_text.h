@@ -17,8 +17,10 @@ namespace detail {
 /// The names of all ops that have a text, sorted.
 REPRISE_API std::span<const std::string_view> op_names();
 
-/// The attributes, in their braces, of the op called `name`.
-OpRef read_op(std::string_view name, TextReader& in);
+/// Reads the attributes, in their braces, of one kind of op.
+using OpReader = OpRef (*)(TextReader& in);
+/// That of the op called `name`, which `in` read last.
+OpReader op_reader(std::string_view name, TextReader& in);
 
 }  // namespace detail
 }  // namespace reprise

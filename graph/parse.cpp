@@ -54,13 +54,13 @@ class Reader {
     in_.expect("%");
     const std::string name = read_name();
     const auto at = values_.find(name);
-    if (at == values_.end()) in_.fail_here(text("there is no value %", name, " above"));
+    if (at == values_.end()) in_.fail_last(text("there is no value %", name, " above"));
     return at->second;
   }
 
   void define(const std::string& name, ValueId id) {
     if (!values_.emplace(name, id).second) {
-      in_.fail_here(text("%", name, " is defined twice"));
+      in_.fail_last(text("%", name, " is defined twice"));
     }
   }
 
@@ -73,7 +73,7 @@ class Reader {
     in_.expect("=");
     const std::string_view word = in_.word("an op, 'input' or 'capture'");
     if (word != "input" && word != "capture") return read_call(names, word);
-    if (names.size() != 1) in_.fail_here(text("expected one name for the ", word));
+    if (names.size() != 1) in_.fail_last(text("expected one name for the ", word));
     const ValueId id = read_root();
     define(names[0], id);
     if (word == "input")
@@ -95,6 +95,7 @@ class Reader {
   }
 
   void read_call(const std::vector<std::string>& names, std::string_view op_name) {
+    const OpReader read_op = op_reader(op_name, in_);
     ValueIds operands;
     std::vector<std::string> moments;  // by operand; empty for those that are not written
     read_list(in_, "(", ")", [&] {
@@ -103,7 +104,7 @@ class Reader {
       if (written) in_.expect("%");
       moments.push_back(written ? read_name() : "");
     });
-    const OpRef op = read_op(op_name, in_);
+    const OpRef op = read_op(in_);
     const ValueId into = in_.accept_word("into") ? read_use() : kNoValue;
     const Call& call = graph_.add_call(*op, std::move(operands), into);
     define_outputs(call, names, moments);
@@ -116,14 +117,14 @@ class Reader {
                       const std::vector<std::string>& moments) {
     const size_t returned = returned_outputs(call);
     if (names.size() != returned)
-      in_.fail_here(
+      in_.fail_last(
           text("expected ", returned, " results of ", call.op->name(), ", got ", names.size()));
     for (size_t k = 0; k < returned; ++k) {
       in_.expect(k == 0 ? ":" : ",");
       const Meta declared = read_type(in_), &inferred = graph_.meta(call.out[k]);
       check_extent(inferred);
       if (declared != inferred) {
-        in_.fail_here(text("expected ", type_text(inferred), ", which ", call.op->name(),
+        in_.fail_last(text("expected ", type_text(inferred), ", which ", call.op->name(),
                            " gives, got ", type_text(declared)));
       }
       define(names[k], call.out[k]);
@@ -132,7 +133,7 @@ class Reader {
     for (size_t i = 0; i < call.in.size(); ++i) {
       const bool written = call.op->traits().writes_input(i);
       if (written == moments[i].empty()) {
-        in_.fail_here(
+        in_.fail_last(
             text(call.op->name(), written ? " writes" : " does not write", " operand ", i));
       }
       if (written) define(moments[i], call.out[moment++]);
@@ -141,8 +142,8 @@ class Reader {
 
   void read_part(bool body) {
     in_.expect(":");
-    if (!body && !graph_.code.empty()) in_.fail_here("the prologue must come before all calls");
-    if (body != in_prologue_) in_.fail_here(body ? "a body without a prologue" : "two prologues");
+    if (!body && !graph_.code.empty()) in_.fail_last("the prologue must come before all calls");
+    if (body != in_prologue_) in_.fail_last(body ? "a body without a prologue" : "two prologues");
     in_prologue_ = !body;
     if (body) graph_.prologue = static_cast<int32_t>(graph_.code.size());
     end_line();
@@ -156,7 +157,7 @@ class Reader {
   }
 
   void read_return() {
-    if (in_prologue_) in_.fail_here("expected 'body:' before the return");
+    if (in_prologue_) in_.fail_last("expected 'body:' before the return");
     if (!in_.accept_end_of_line()) {
       do graph_.outputs.push_back(read_use());
       while (in_.accept(","));

@@ -46,10 +46,15 @@ void TextReader::skip_spaces() {
   }
 }
 
+void TextReader::advance(size_t count) {
+  last_ = at_;
+  at_ += count;
+}
+
 bool TextReader::accept(std::string_view symbol) {
   skip_spaces();
   if (!text_.substr(at_).starts_with(symbol)) return false;
-  at_ += symbol.size();
+  advance(symbol.size());
   return true;
 }
 
@@ -66,14 +71,14 @@ std::string_view TextReader::peek() {
 
 bool TextReader::accept_word(std::string_view word) {
   if (peek() != word) return false;
-  at_ += word.size();
+  advance(word.size());
   return true;
 }
 
 std::string_view TextReader::word(std::string_view what) {
   const std::string_view word = peek();
   if (word.empty()) fail_expected(what);
-  at_ += word.size();
+  advance(word.size());
   return word;
 }
 
@@ -83,7 +88,7 @@ int64_t TextReader::integer(int64_t least, int64_t most) {
   if (!read_number(word, value) || value < least || value > most) {
     fail_expected(text("a whole number in [", least, ", ", most, "]"));
   }
-  at_ += word.size();
+  advance(word.size());
   return value;
 }
 
@@ -91,7 +96,7 @@ uint64_t TextReader::whole_number() {
   const std::string_view word = peek();
   uint64_t value = 0;
   if (!read_number(word, value)) fail_expected("a whole number of at most 64 bits");
-  at_ += word.size();
+  advance(word.size());
   return value;
 }
 
@@ -99,7 +104,7 @@ double TextReader::real() {
   const std::string_view word = peek();
   double value = 0;
   if (!read_number(word, value)) fail_expected("a number that fits a float64");
-  at_ += word.size();
+  advance(word.size());
   return value;
 }
 
@@ -137,10 +142,14 @@ size_t TextReader::line() const {
   return 1 + static_cast<size_t>(std::ranges::count(text_.substr(0, at_), '\n'));
 }
 
-void TextReader::fail_here(std::string_view message) const {
-  const size_t begin = at_ == 0 ? 0 : text_.rfind('\n', at_ - 1) + 1;  // npos + 1 is 0
-  fail(ErrorKind::Format, reader_, ": line ", line(), ", column ", at_ - begin + 1, ": ", message);
+void TextReader::fail_at(size_t at, std::string_view message) const {
+  const std::string_view before = text_.substr(0, at);
+  const size_t column = at - (before.rfind('\n') + 1) + 1;  // npos + 1 is 0
+  fail(ErrorKind::Format, reader_, ": line ", 1 + std::ranges::count(before, '\n'), ", column ",
+       column, ": ", message);
 }
+
+void TextReader::fail_last(std::string_view message) const { fail_at(last_, message); }
 
 void TextReader::fail_expected(std::string_view what) {
   constexpr size_t kShown = 24;
@@ -149,7 +158,7 @@ void TextReader::fail_expected(std::string_view what) {
   const std::string shown = at_ == text_.size() ? "the end of the text"
                             : got.empty()       ? "the end of the line"
                                                 : text("'", got.substr(0, kShown), "'");
-  fail_here(text("expected ", what, ", got ", shown));
+  fail_at(at_, text("expected ", what, ", got ", shown));
 }
 
 }  // namespace reprise::detail

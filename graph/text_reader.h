@@ -41,13 +41,16 @@ class TextReader {
 
   /// "expected <what>, got <what comes next>"
   [[noreturn]] void fail_expected(std::string_view what);
-  [[noreturn]] void fail_here(std::string_view message) const;
+  /// About the piece that was read last.
+  [[noreturn]] void fail_last(std::string_view message) const;
 
  private:
   void skip_spaces();
+  void advance(size_t count);
+  [[noreturn]] void fail_at(size_t at, std::string_view message) const;
 
   std::string_view reader_, text_;
-  size_t at_ = 0;
+  size_t at_ = 0, last_ = 0;  // of the next piece and of the last
 };
 
 /// Reads `item` after `item` between brackets; none is fine.

@@ -147,8 +147,8 @@ TEST(OpText, SaysWhatItExpected) {
   expect("sum {dims=[1, 2, 3, 4, 5, 6, 7, 8, 9], keepdim=true}", "at most 8 sizes");
   expect("sum {dims=[1], keepdim=1}", "expected true or false, got '1'");
   expect("view {shape=[2000000000000]}", "a whole number in [-1099511627776");
-  expect("fused {steps=[conv2d(0)], results=[]}", "the name of an elementwise op");
-  expect("fused {steps=[fused {steps=[", "the name of an elementwise op");
+  expect("fused {steps=[conv2d(0)], results=[]}", "column 15: conv2d is not elementwise");
+  expect("fused {steps=[fused {steps=[", "column 15: fused is not elementwise");
 }
 
 }  // namespace
