@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "../export.h"
+#include "elementwise.h"
 
 namespace reprise {
 
@@ -14,6 +14,13 @@ enum class Activation : uint8_t { none, relu, tanh, sigmoid };
 constexpr std::string_view to_string(Activation activation) {
   constexpr std::string_view names[] = {"none", "relu", "tanh", "sigmoid"};
   return names[static_cast<int>(activation)];
+}
+
+/// The op that applies it.
+constexpr ElementwiseIndex elementwise_index(Activation activation) {
+  constexpr ElementwiseIndex ops[] = {ElementwiseIndex::none, ElementwiseIndex::Relu,
+                                      ElementwiseIndex::Tanh, ElementwiseIndex::Sigmoid};
+  return ops[static_cast<int>(activation)];
 }
 
 }  // namespace reprise

@@ -225,4 +225,19 @@ struct Copy {
   Tensors vjp(const Vjp& v) const;
 };
 
+/// How many operands the op of that index takes.
+constexpr int elementwise_arity(ElementwiseIndex index) {
+#define REPRISE_ARITY(T) T::arity,
+  constexpr int arities[] = {REPRISE_ELEMENTWISE_OPS(REPRISE_ARITY) 1};
+#undef REPRISE_ARITY
+  return arities[static_cast<size_t>(index)];
+}
+/// Whether its result is bool.
+constexpr bool is_predicate(ElementwiseIndex index) {
+#define REPRISE_PREDICATE(T) T::predicate,
+  constexpr bool predicates[] = {REPRISE_ELEMENTWISE_OPS(REPRISE_PREDICATE) false};
+#undef REPRISE_PREDICATE
+  return predicates[static_cast<size_t>(index)];
+}
+
 }  // namespace reprise

@@ -9,30 +9,25 @@
 
 namespace reprise {
 
-/// Operands of a step: 0 .. inputs - 1 are the inputs of the op, then comes one for each step.
-using OperandNumbers = SmallVector<int64_t, 3>;
-/// "[3, 4]"
-REPRISE_API std::string to_string(const OperandNumbers& numbers);
-REPRISE_API bool operator==(const OperandNumbers& a, const OperandNumbers& b);
-
-/// A call of an elementwise op or of Copy (as dtype conversion) on earlier operands.
+/// A call of an elementwise op, or of Copy as dtype conversion, on earlier operands: 0 .. inputs -
+/// 1 are the inputs of the whole, then comes one for each step.
 struct FusedStep {
   OpRef op;
-  OperandNumbers in;
+  SmallVector<int64_t, 3> in;
 };
 REPRISE_API bool operator==(const FusedStep& a, const FusedStep& b);
-/// "[add(0, 1), copy {dtype=float32}(2)]"
-REPRISE_API std::string to_string(const std::vector<FusedStep>& steps);
+/// "copy {dtype=float32}(2)"
+REPRISE_API std::string to_string(const FusedStep& step);
 
 /// What a Fused op holds at most, so that its kernel need not allocate.
 inline constexpr size_t kMostFusedSteps = 32, kMostFusedInputs = 16, kMostFusedResults = 8;
 
-/// Inputs of one shape and any strides (0 where broadcast) -> the steps numbered in `results` (each
-/// at least the number of inputs, none twice), dense. The same bits as the single ops.
+/// Inputs of one shape and any strides (0 where broadcast) -> the operands numbered in `results`,
+/// which are steps, none twice; dense. The same bits as the single ops.
 struct Fused {
   std::vector<FusedStep> steps;
-  OperandNumbers results;
-  static constexpr std::string_view  name = "fused";
+  std::vector<int64_t> results;
+  static constexpr std::string_view name = "fused";
   static constexpr unsigned overwrites = ~0U;
   auto tie() const { return std::tuple(Attr("steps", steps), Attr("results", results)); }
   Metas infer(std::span<const Meta> in) const;

@@ -15,7 +15,7 @@ struct FusedConv2d : ConvAttributes {
   Activation activation = Activation::none;
   bool packed = false;
   Shape weight_shape = {};  ///< empty unless packed
-  static constexpr std::string_view  name = "fused_conv2d";
+  static constexpr std::string_view name = "fused_conv2d";
   auto tie() const {
     return std::tuple_cat(
         ConvAttributes::tie(),
@@ -28,12 +28,13 @@ struct FusedConv2d : ConvAttributes {
   void cuda(const Launch& l) const;
 };
 
-/// weight [O, C/groups, KH, KW], dense -> its elements, and zeros, in one dimension and in the order
-/// in which the kernels of this process read them: the order may depend on the instruction set, so
-/// the result must not be saved. It serves convolutions of images of `size` (H, W), any batch.
+/// weight [O, C/groups, KH, KW], dense -> its elements, and zeros, in one dimension and in the
+/// order in which the kernels of this process read them: the order may depend on the instruction
+/// set, so the result must not be saved. It serves convolutions of images of `size` (H, W), any
+/// batch.
 struct PackConvWeight : ConvAttributes {
   Pair size = 0;
-  static constexpr std::string_view  name = "pack_conv_weight";
+  static constexpr std::string_view name = "pack_conv_weight";
   auto tie() const { return std::tuple_cat(ConvAttributes::tie(), std::tuple(Attr("size", size))); }
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;

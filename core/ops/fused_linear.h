@@ -11,7 +11,7 @@ namespace reprise {
 /// same bits as the single ops.
 struct FusedLinear {
   Activation activation = Activation::none;
-  static constexpr std::string_view  name = "fused_linear";
+  static constexpr std::string_view name = "fused_linear";
   auto tie() const { return std::tuple(Attr("activation", activation)); }
   Metas infer(std::span<const Meta> in) const;
   size_t workspace(std::span<const Meta> in, Device device) const;

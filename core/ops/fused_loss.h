@@ -11,7 +11,7 @@ namespace reprise {
 /// has: g at the places of index, less exp(y) * g. Index error for an index outside of [0, size).
 struct LogSoftmaxGatherGrad {
   int dim;
-  static constexpr std::string_view  name = "log_softmax_gather_grad";
+  static constexpr std::string_view name = "log_softmax_gather_grad";
   auto tie() const { return std::tuple(Attr("dim", dim)); }
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;

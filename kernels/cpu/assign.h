@@ -1,5 +1,6 @@
 #pragma once
 #include "../../core/op.h"
+#include "simd/loop.h"
 
 namespace reprise::cpu {
 
@@ -9,5 +10,8 @@ void assign(const View& to, const View& from);
 
 /// Writes `value`, an element of the dtype of `to`, everywhere.
 void assign_value(const View& to, const void* value);
+
+/// The loop that converts dense elements from one dtype to another.
+Loop conversion_loop(DType to, DType from);
 
 }  // namespace reprise::cpu

@@ -1,6 +1,6 @@
 // Conv2d and its gradients: attributes and shapes to the problem that conv_kernels.h solves.
 
-#include "../../core/ops/conv.h"
+#include "../../core/ops/fused_conv.h"
 
 #include "conv_kernels.h"
 
@@ -56,6 +56,54 @@ void Conv2d::cpu(const Launch& l) const {
                 l.workspace);
   });
 }
+
+// ---- fused
+
+namespace {
+
+/// A packed weight has lost its shape.
+Meta weight_meta(const FusedConv2d& op, const Meta& weight) {
+  return op.packed ? Meta(op.weight_shape, weight.dtype) : weight;
+}
+
+/// Those that no convolution has in its store.
+void activate_in_place(Activation activation, const View& y) {
+  const std::span<const View> both(&y, 1);
+  const Launch launch{.in = both, .out = both, .workspace = nullptr, .stream = {}};
+  if (activation == Activation::tanh) return Tanh{}.cpu(launch);
+  if (activation == Activation::sigmoid) return Sigmoid{}.cpu(launch);
+}
+
+}  // namespace
+
+size_t FusedConv2d::workspace(std::span<const Meta> in, Device device) const {
+  const Meta operands[] = {in[0], weight_meta(*this, in[1])};
+  return Conv2d{*this}.workspace(operands, device);
+}
+
+void FusedConv2d::cpu(const Launch& l) const {
+  const View &x = l.in[0], &w = l.in[1], &y = l.out[0];
+  visit_floating(name, y.meta->dtype, [&]<class T>() {
+    const cpu::ConvTail<T> tail{.bias = bias ? l.in[2].as<T>() : nullptr,
+                                .residual = residual ? l.in.back().as<T>() : nullptr,
+                                .relu = activation == Activation::relu};
+    cpu::fused_conv2d(problem(Conv2d{*this}, *x.meta, weight_meta(*this, *w.meta)), x.as<T>(),
+                      w.as<T>(), packed, tail, y.as<T>(), l.workspace);
+  });
+  activate_in_place(activation, y);
+}
+
+void PackConvWeight::cpu(const Launch& l) const {
+  const View &w = l.in[0], &packed = l.out[0];
+  const Meta& m = *w.meta;
+  visit_floating(name, m.dtype, [&]<class T>() {
+    const Shape& k = m.shape;
+    cpu::pack_conv2d_weight(problem(*this, 1, k[1] * groups, size, k[0], {k[2], k[3]}), w.as<T>(),
+                            packed.as<T>());
+  });
+}
+
+// ---- gradients
 
 size_t Conv2dInputGrad::workspace(std::span<const Meta> in, Device) const {
   return visit_floating(name, in[0].dtype, [&]<class T>() {

@@ -61,12 +61,13 @@ Walk backward_walk(const ConvShape& s) {
 template <class T>
 struct Buffers {
   int64_t* offset;
-  T *weight, *images;
+  const T* weight = nullptr;
+  T *packed, *images;
 
   Buffers(const Walk& w, Workspace& space) {
     constexpr int64_t lanes = kPanelBytes / sizeof(T);
     offset = space.take<int64_t>(w.depth());
-    weight = space.take<T>(ceil_div(w.out, lanes) * lanes * w.depth());
+    packed = space.take<T>(ceil_div(w.out, lanes) * lanes * w.depth());
     images = space.take<T>(w.in_place() ? 0 : w.images_at_once(sizeof(T)) * w.image_size());
   }
 };
@@ -91,7 +92,7 @@ void pad_images(const Walk& w, const ConvKernels<T>& kernel, const T* x, int64_t
 // Padded images in, planes out; tasks are parts of images, each with all output channels.
 template <class T>
 void walk_images(const Walk& w, const ConvKernels<T>& kernel, const Buffers<T>& buffers,
-                 const T* images, int64_t count, const T* bias, T* y) {
+                 const T* images, int64_t count, const ConvTail<T>& tail, T* y) {
   const int64_t work = w.out_h * w.out_w * w.out * w.depth();
   const int64_t parts = std::clamp<int64_t>(work / kWorkPerTask, 1, w.out_h);
   const int64_t y_plane = w.out_h * w.out_w, lanes = kernel.tile_columns;
@@ -100,6 +101,7 @@ void walk_images(const Walk& w, const ConvKernels<T>& kernel, const Buffers<T>& 
                  for (int64_t task = begin; task < end; ++task) {
                    const int64_t n = task / parts, part = task % parts;
                    for (int64_t o = 0; o < w.out; o += lanes) {
+                     const int64_t at = (n * w.out + o) * y_plane;
                      kernel.rows({.image = images + n * w.image_size(),
                                   .row_step = w.stride_h * w.row(),
                                   .offset = buffers.offset,
@@ -114,9 +116,11 @@ void walk_images(const Walk& w, const ConvKernels<T>& kernel, const Buffers<T>& 
                                   .row_end = w.out_h * (part + 1) / parts,
                                   .width = w.out_w,
                                   .channels = std::min(lanes, w.out - o),
-                                  .y = y + (n * w.out + o) * y_plane,
+                                  .y = y + at,
                                   .y_channel = y_plane,
-                                  .bias = bias ? bias + o : nullptr,
+                                  .bias = tail.bias ? tail.bias + o : nullptr,
+                                  .residual = tail.residual ? tail.residual + at : nullptr,
+                                  .relu = tail.relu,
                                   .scratch = reinterpret_cast<T*>(thread_scratch().data())});
                    }
                  }
@@ -125,7 +129,7 @@ void walk_images(const Walk& w, const ConvKernels<T>& kernel, const Buffers<T>& 
 
 template <class T>
 void run_walk(const Walk& w, const ConvKernels<T>& kernel, const Buffers<T>& buffers, const T* x,
-              const T* bias, T* y) {
+              const ConvTail<T>& tail, T* y) {
   const int64_t at_once = w.in_place() ? w.count : w.images_at_once(sizeof(T));
   for (int64_t n = 0; n < w.count; n += at_once) {
     const int64_t count = std::min(at_once, w.count - n);
@@ -134,7 +138,9 @@ void run_walk(const Walk& w, const ConvKernels<T>& kernel, const Buffers<T>& buf
       pad_images(w, kernel, images, count, buffers.images);
       images = buffers.images;
     }
-    walk_images(w, kernel, buffers, images, count, bias, y + n * w.out * w.out_h * w.out_w);
+    const int64_t done = n * w.out * w.out_h * w.out_w;
+    const T* residual = tail.residual ? tail.residual + done : nullptr;
+    walk_images(w, kernel, buffers, images, count, {tail.bias, residual, tail.relu}, y + done);
   }
 }
 
@@ -184,15 +190,22 @@ size_t direct_workspace(const ConvShape& s) {
 }
 
 template <class T>
-void direct(const ConvShape& s, const T* x, const T* weight, const T* bias, T* y, void* workspace,
-            Isa level) {
+void direct_pack(const ConvShape& s, const T* weight, T* packed, Isa level) {
+  const Walk w = forward_walk(s);
+  pack_weight(w, simd_kernels<T>(level), weight, w.taps(), w.depth(), false, packed);
+}
+
+template <class T>
+void direct(const ConvShape& s, const T* x, const T* weight, bool packed, const ConvTail<T>& tail,
+            T* y, void* workspace, Isa level) {
   const Walk w = forward_walk(s);
   const ConvKernels<T>& kernel = simd_kernels<T>(level);
   Workspace space(workspace);
-  const Buffers<T> buffers(w, space);
+  Buffers<T> buffers(w, space);
   fill_offsets(w, false, buffers.offset);
-  pack_weight(w, kernel, weight, w.taps(), w.depth(), false, buffers.weight);
-  run_walk(w, kernel, buffers, x, bias, y);
+  if (!packed) direct_pack(s, weight, buffers.packed, level);
+  buffers.weight = packed ? weight : buffers.packed;
+  run_walk(w, kernel, buffers, x, tail, y);
 }
 
 bool direct_grad_input_serves(const ConvShape& s) {
@@ -210,18 +223,21 @@ void direct_grad_input(const ConvShape& s, const T* gy, const T* weight, T* gx, 
   const Walk w = backward_walk(s);
   const ConvKernels<T>& kernel = simd_kernels<T>(level);
   Workspace space(workspace);
-  const Buffers<T> buffers(w, space);
+  Buffers<T> buffers(w, space);
   fill_offsets(w, true, buffers.offset);
-  pack_weight(w, kernel, weight, w.out * w.taps(), w.taps(), true, buffers.weight);
-  run_walk<T>(w, kernel, buffers, gy, nullptr, gx);
+  pack_weight(w, kernel, weight, w.out * w.taps(), w.taps(), true, buffers.packed);
+  buffers.weight = buffers.packed;
+  run_walk<T>(w, kernel, buffers, gy, {}, gx);
 }
 
 template size_t direct_workspace<float>(const ConvShape&);
 template size_t direct_workspace<double>(const ConvShape&);
-template void direct(const ConvShape&, const float*, const float*, const float*, float*, void*,
-                     Isa);
-template void direct(const ConvShape&, const double*, const double*, const double*, double*, void*,
-                     Isa);
+template void direct_pack(const ConvShape&, const float*, float*, Isa);
+template void direct_pack(const ConvShape&, const double*, double*, Isa);
+template void direct(const ConvShape&, const float*, const float*, bool, const ConvTail<float>&,
+                     float*, void*, Isa);
+template void direct(const ConvShape&, const double*, const double*, bool, const ConvTail<double>&,
+                     double*, void*, Isa);
 template size_t direct_grad_input_workspace<float>(const ConvShape&);
 template size_t direct_grad_input_workspace<double>(const ConvShape&);
 template void direct_grad_input(const ConvShape&, const float*, const float*, float*, void*, Isa);

@@ -8,6 +8,7 @@
 #include "../../core/parallel.h"
 #include "conv_paths.h"
 #include "gemm.h"
+#include "simd/elementwise.h"
 #include "workspace.h"
 
 namespace reprise::cpu {
@@ -125,6 +126,22 @@ struct Slots {
   }
 };
 
+// Adds the residual to `count` elements of y and cuts off what is negative, while they are in the
+// cache.
+template <class T>
+void finish(const ConvTail<T>& tail, T* y, int64_t first, int64_t count, Isa level) {
+  if (!tail.residual && !tail.relu) return;
+  const ElementwiseTable& table = elementwise_table(level);
+  const Loop add = table.at(ElementwiseIndex::Add, dtype_of<T>());
+  const Loop relu = table.at(ElementwiseIndex::Relu, dtype_of<T>());
+  parallel_for(count, kGrain, [&](int64_t begin, int64_t end) {
+    T* at = y + first + begin;
+    void* operands[] = {at, at, tail.residual ? const_cast<T*>(tail.residual) + first + begin : at};
+    if (tail.residual) add(&tail, end - begin, operands);  // these ops have no attributes to read
+    if (tail.relu) relu(&tail, end - begin, operands);
+  });
+}
+
 template <class T>
 size_t gemm_bytes(const Patches& p) {
   return std::max(gemm_workspace<T>(p.outputs, p.pixels, p.depth),
@@ -142,8 +159,8 @@ size_t general_workspace(const ConvShape& s) {
 }
 
 template <class T>
-void general(const ConvShape& s, const T* x, const T* weight, const T* bias, T* y, void* workspace,
-             Isa level) {
+void general(const ConvShape& s, const T* x, const T* weight, const ConvTail<T>& tail, T* y,
+             void* workspace, Isa level) {
   const Patches p{s};
   Workspace space(workspace);
   const Slots<T> slots(p, 0, gemm_bytes<T>(p), space);
@@ -163,8 +180,9 @@ void general(const ConvShape& s, const T* x, const T* weight, const T* bias, T* 
                  .b_column = 1,
                  .c = y + item * p.outputs * p.pixels,
                  .c_row = p.pixels,
-                 .row_bias = bias ? bias + group * p.outputs : nullptr},
+                 .row_bias = tail.bias ? tail.bias + group * p.outputs : nullptr},
          slots.gemm_space + slot * slots.gemm_size, level);
+    finish(tail, y, item * p.outputs * p.pixels, p.outputs * p.pixels, level);
   });
 }
 
@@ -239,10 +257,10 @@ void general_grad_weight(const ConvShape& s, const T* x, const T* gy, T* gw, voi
 
 template size_t general_workspace<float>(const ConvShape&);
 template size_t general_workspace<double>(const ConvShape&);
-template void general(const ConvShape&, const float*, const float*, const float*, float*, void*,
-                      Isa);
-template void general(const ConvShape&, const double*, const double*, const double*, double*, void*,
-                      Isa);
+template void general(const ConvShape&, const float*, const float*, const ConvTail<float>&, float*,
+                      void*, Isa);
+template void general(const ConvShape&, const double*, const double*, const ConvTail<double>&,
+                      double*, void*, Isa);
 template void general_grad_input(const ConvShape&, const float*, const float*, float*, void*, Isa);
 template void general_grad_input(const ConvShape&, const double*, const double*, double*, void*,
                                  Isa);

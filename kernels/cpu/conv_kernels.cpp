@@ -26,9 +26,24 @@ size_t conv2d_workspace(const ConvShape& s) {
 template <class T>
 void conv2d(const ConvShape& s, const T* x, const T* weight, const T* bias, T* y, void* workspace,
             Isa level) {
+  fused_conv2d(s, x, weight, false, {.bias = bias}, y, workspace, level);
+}
+
+template <class T>
+void fused_conv2d(const ConvShape& s, const T* x, const T* weight, bool packed,
+                  const ConvTail<T>& tail, T* y, void* workspace, Isa level) {
   if (y_count(s) == 0) return;
-  if (direct_serves(s)) return direct(s, x, weight, bias, y, workspace, level);
-  general(s, x, weight, bias, y, workspace, level);
+  if (direct_serves(s)) return direct(s, x, weight, packed, tail, y, workspace, level);
+  general(s, x, weight, tail, y, workspace, level);
+}
+
+template <class T>
+void pack_conv2d_weight(const ConvShape& s, const T* weight, T* packed, Isa level) {
+  constexpr int64_t lanes = 128 / sizeof(T);
+  const int64_t depth = s.in_channels / s.groups * s.kernel_h * s.kernel_w;
+  std::fill_n(packed, ceil_div(s.out_channels, lanes) * lanes * depth, T(0));
+  if (direct_serves(s)) return direct_pack(s, weight, packed, level);
+  std::copy_n(weight, weight_count(s), packed);
 }
 
 template <class T>
@@ -66,6 +81,12 @@ template void conv2d(const ConvShape&, const float*, const float*, const float*,
                      Isa);
 template void conv2d(const ConvShape&, const double*, const double*, const double*, double*, void*,
                      Isa);
+template void fused_conv2d(const ConvShape&, const float*, const float*, bool,
+                           const ConvTail<float>&, float*, void*, Isa);
+template void fused_conv2d(const ConvShape&, const double*, const double*, bool,
+                           const ConvTail<double>&, double*, void*, Isa);
+template void pack_conv2d_weight(const ConvShape&, const float*, float*, Isa);
+template void pack_conv2d_weight(const ConvShape&, const double*, double*, Isa);
 template size_t conv2d_grad_input_workspace<float>(const ConvShape&);
 template size_t conv2d_grad_input_workspace<double>(const ConvShape&);
 template void conv2d_grad_input(const ConvShape&, const float*, const float*, float*, void*, Isa);

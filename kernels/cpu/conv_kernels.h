@@ -25,6 +25,15 @@ struct ConvShape {
   }
 };
 
+/// What becomes of a sum before it is stored: it gets its bias and then the residual, which lies
+/// like y, and what is negative becomes 0.
+template <class T>
+struct ConvTail {
+  const T* bias = nullptr;
+  const T* residual = nullptr;
+  bool relu = false;
+};
+
 // Each function is preceded by the bytes of 64-byte aligned workspace that it needs.
 
 /// y = conv(x, weight) + bias; the bias may be null. An empty sum is zero.
@@ -33,6 +42,17 @@ size_t conv2d_workspace(const ConvShape& shape);
 template <class T>
 void conv2d(const ConvShape& shape, const T* x, const T* weight, const T* bias, T* y,
             void* workspace, Isa level = isa());
+
+/// The same with another tail; `packed` weights come from pack_conv2d_weight for this shape, of any
+/// batch, and take the same workspace.
+template <class T>
+void fused_conv2d(const ConvShape& shape, const T* x, const T* weight, bool packed,
+                  const ConvTail<T>& tail, T* y, void* workspace, Isa level = isa());
+
+/// Weights in the order in which that instruction set reads them, out_channels filled up to a
+/// multiple of 128 bytes.
+template <class T>
+void pack_conv2d_weight(const ConvShape& shape, const T* weight, T* packed, Isa level = isa());
 
 /// gx = the gradient of sum(gy * conv(x, weight)) with respect to x.
 template <class T>

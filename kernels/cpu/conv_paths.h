@@ -25,8 +25,10 @@ bool direct_serves(const ConvShape& s);
 template <class T>
 size_t direct_workspace(const ConvShape& s);
 template <class T>
-void direct(const ConvShape& s, const T* x, const T* weight, const T* bias, T* y, void* workspace,
-            Isa level);
+void direct(const ConvShape& s, const T* x, const T* weight, bool packed, const ConvTail<T>& tail,
+            T* y, void* workspace, Isa level);
+template <class T>
+void direct_pack(const ConvShape& s, const T* weight, T* packed, Isa level);
 bool direct_grad_input_serves(const ConvShape& s);
 template <class T>
 size_t direct_grad_input_workspace(const ConvShape& s);
@@ -43,8 +45,8 @@ void direct_grad_weight(const ConvShape& s, const T* x, const T* gy, T* gw, void
 template <class T>
 size_t general_workspace(const ConvShape& s);
 template <class T>
-void general(const ConvShape& s, const T* x, const T* weight, const T* bias, T* y, void* workspace,
-             Isa level);
+void general(const ConvShape& s, const T* x, const T* weight, const ConvTail<T>& tail, T* y,
+             void* workspace, Isa level);
 template <class T>
 void general_grad_input(const ConvShape& s, const T* gy, const T* weight, T* gx, void* workspace,
                         Isa level);

@@ -24,12 +24,8 @@ void convert_loop(const void*, int64_t n, void* const* operands) {
 }
 
 void convert(const View& to, const View& from) {
-  const Loop loop = visit_dtype(to.meta->dtype, [&]<class To>() {
-    return visit_dtype(from.meta->dtype,
-                       []<class From>() -> Loop { return convert_loop<To, From>; });
-  });
   const View operands[] = {to, from};
-  map(loop, nullptr, operands, 0b10, 0b01);
+  map(conversion_loop(to.meta->dtype, from.meta->dtype), nullptr, operands, 0b10, 0b01);
 }
 
 void move_bytes(const View& to, const View& from) {
@@ -49,6 +45,12 @@ void move_bytes(const View& to, const View& from) {
 }
 
 }  // namespace
+
+Loop conversion_loop(DType to, DType from) {
+  return visit_dtype(to, [&]<class To>() {
+    return visit_dtype(from, []<class From>() -> Loop { return convert_loop<To, From>; });
+  });
+}
 
 void assign(const View& to, const View& from) {
   if (to.meta->dtype == from.meta->dtype) return move_bytes(to, from);

@@ -33,6 +33,19 @@ const GemmKernels<T>& kernels(Isa level) {
   }
 }
 
+// Runs the activation on rows [m0, m1) and columns [j0, j1) of C, which are in the cache.
+template <class T>
+void activate(const Gemm<T>& p, int64_t m0, int64_t m1, int64_t j0, int64_t j1) {
+  if (!p.activation) return;
+  const bool whole_rows = j1 - j0 == p.c_row;
+  const int64_t step = whole_rows ? m1 - m0 : 1;
+  for (int64_t i = m0; i < m1; i += step) {
+    T* const c = p.c + i * p.c_row + j0;
+    void* operands[] = {c, c};
+    p.activation(&p, step * (j1 - j0), operands);
+  }
+}
+
 // How a problem is cut: everything here follows from its size and strides alone.
 struct Plan {
   int64_t depth, columns;                     // of one pass
@@ -118,6 +131,7 @@ struct Pass {
                   .accumulate = p.accumulate || !first,
                   .row_bias = first && p.row_bias ? p.row_bias + m0 : nullptr,
                   .column_bias = first && p.column_bias ? p.column_bias + j0 : nullptr});
+    if (k0 + depth >= p.k) activate(p, m0, m1, j0, j1);
   }
 
   void run() const {
@@ -150,8 +164,8 @@ void gemm_packed(const Gemm<T>& p, const GemmKernels<T>& kernel, void* b_packed)
 // A column that lies contiguously is as well a row.
 template <class T>
 Gemm<T> transposed(const Gemm<T>& p) {
-  return {p.n,        p.m,     p.k, p.b, p.b_column,   p.b_row,       p.a,
-          p.a_column, p.a_row, p.c, p.m, p.accumulate, p.column_bias, p.row_bias};
+  return {p.n,     p.m, p.k, p.b,          p.b_column,    p.b_row,    p.a,         p.a_column,
+          p.a_row, p.c, p.m, p.accumulate, p.column_bias, p.row_bias, p.activation};
 }
 
 // Few rows or columns, everything contiguous in k: the small side becomes the rows.
@@ -222,7 +236,7 @@ void gemm(const Gemm<T>& p, void* workspace, Isa level) {
   if (p.m <= 0 || p.n <= 0) return;
   const GemmKernels<T>& kernel = kernels<T>(level);
   if (p.n == 1 && p.m > 1 && p.c_row == 1) return gemm(transposed(p), workspace, level);
-  if (try_tiny(p, kernel) || try_dots(p, kernel)) return;
+  if (try_tiny(p, kernel) || try_dots(p, kernel)) return activate(p, 0, p.m, 0, p.n);
   const bool small = fits_scratch(packed_b_bytes<T>(p.n, p.k), p.m * p.n * p.k);
   gemm_packed(p, kernel, small ? thread_scratch().data() + kABlockBytes : workspace);
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "simd/isa.h"
+#include "simd/loop.h"
 
 namespace reprise::cpu {
 
@@ -25,6 +26,7 @@ struct Gemm {
   bool accumulate = false;
   const T* row_bias = nullptr;     // m values, or null
   const T* column_bias = nullptr;  // n values, or null
+  Loop activation = nullptr;       // unary, without attributes; runs on what is finished
 };
 
 /// Bytes of workspace that `gemm` and `gemm_batch` need for a problem of this size, whatever its

@@ -1,9 +1,9 @@
 // MatMul and Linear call the packed product of gemm.h, which reads operands of any strides where
 // they lie; transposes and broadcast batches cost no copy.
 
-#include "../../core/ops/matmul.h"
-
+#include "../../core/ops/fused_linear.h"
 #include "gemm.h"
+#include "simd/elementwise.h"
 
 namespace reprise {
 namespace {
@@ -32,6 +32,18 @@ size_t workspace_of(DType dtype, int64_t m, int64_t n, int64_t k) {
                           : cpu::gemm_workspace<double>(m, n, k);
 }
 
+void linear(const Launch& l, cpu::Loop activation) {
+  visit_floating("linear", l.out[0].meta->dtype, [&]<class T>() {
+    Meta transposed = *l.in[1].meta;
+    std::swap(transposed.shape[0], transposed.shape[1]);
+    std::swap(transposed.strides[0], transposed.strides[1]);
+    cpu::Gemm<T> g = gemm_of<T>(l.in[0], {l.in[1].data, &transposed}, l.out[0]);
+    if (l.in.size() == 3) g.column_bias = l.in[2].as<T>();
+    g.activation = activation;
+    cpu::gemm(g, l.workspace);
+  });
+}
+
 }  // namespace
 
 size_t MatMul::workspace(std::span<const Meta> in, Device) const {
@@ -54,15 +66,13 @@ size_t Linear::workspace(std::span<const Meta> in, Device) const {
   return workspace_of(in[0].dtype, in[0].shape[0], in[1].shape[0], in[0].shape[1]);
 }
 
-void Linear::cpu(const Launch& l) const {
-  visit_floating(name, l.out[0].meta->dtype, [&]<class T>() {
-    Meta transposed = *l.in[1].meta;
-    std::swap(transposed.shape[0], transposed.shape[1]);
-    std::swap(transposed.strides[0], transposed.strides[1]);
-    cpu::Gemm<T> g = gemm_of<T>(l.in[0], {l.in[1].data, &transposed}, l.out[0]);
-    if (l.in.size() == 3) g.column_bias = l.in[2].as<T>();
-    cpu::gemm(g, l.workspace);
-  });
+void Linear::cpu(const Launch& l) const { linear(l, nullptr); }
+
+void FusedLinear::cpu(const Launch& l) const {
+  const ElementwiseIndex index = elementwise_index(activation);
+  linear(l, index == ElementwiseIndex::none
+                ? nullptr
+                : cpu::elementwise_table().at(index, l.out[0].meta->dtype));
 }
 
 }  // namespace reprise

@@ -56,9 +56,18 @@ void pad_rows(const PadRows<T>& p, int64_t count) {
   }
 }
 
-// Scratch holds `pixels` rows of channels; y gets a row of pixels for each channel.
+/// What is left to do to the vector of channel `o` that belongs at y[at].
 template <class T>
-void store_planes(const ConvRows<T>& c, T* y, int64_t pixels) {
+REPRISE_INLINE Vec<T> finish(const ConvRows<T>& c, Vec<T> v, int64_t o, int64_t at, int64_t n) {
+  if (c.bias) v += broadcast(c.bias[o]);
+  if (c.residual) v += load_n(c.residual + at, n);
+  return c.relu ? select<Vec<T>>(v < Vec<T>{}, Vec<T>{}, v) : v;
+}
+
+// Scratch holds `pixels` rows of channels; y gets a row of pixels for each channel, from pixel
+// `first` on.
+template <class T>
+void store_planes(const ConvRows<T>& c, int64_t first, int64_t pixels) {
   constexpr int64_t W = kWidth<T>;
   for (int64_t o = 0; o < c.channels; o += W) {
     for (int64_t p = 0; p < pixels; p += W) {
@@ -69,8 +78,8 @@ void store_planes(const ConvRows<T>& c, T* y, int64_t pixels) {
 #pragma GCC unroll 16
       for (int64_t i = 0; i < W; ++i) {
         if (o + i >= c.channels) break;
-        if (c.bias) rows[i] += broadcast(c.bias[o + i]);
-        store_n(y + (o + i) * c.y_channel + p, rows[i], pixels - p);
+        const int64_t at = (o + i) * c.y_channel + first + p;
+        store_n(c.y + at, finish(c, rows[i], o + i, at, pixels - p), pixels - p);
       }
     }
   }
@@ -105,7 +114,7 @@ void conv_rows(const ConvRows<T>& c) {
     for (int64_t r = 0; r < rows; ++r) {
       conv_row(c, i + r, c.scratch + r * c.width * kTileColumns<T>);
     }
-    store_planes(c, c.y + i * c.width, rows * c.width);
+    store_planes(c, i * c.width, rows * c.width);
   }
 }
 

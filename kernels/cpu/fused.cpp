@@ -1,0 +1,185 @@
+// A straight line of elementwise ops, tile by tile. Operands that lie dense, and results, are read
+// and written where they lie; the others have slots of one tile each in the scratch of the thread,
+// all of which fit the first-level cache: broadcast and strided inputs are gathered there, and
+// steps that are no results live there until their last use. Every step runs the loop that the op
+// alone would run, so an element gets the same bits.
+
+#include "../../core/ops/fused.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "../../core/ops/elementwise.h"
+#include "assign.h"
+#include "gather_range.h"
+#include "nest.h"
+#include "simd/elementwise.h"
+
+namespace reprise {
+namespace cpu {
+namespace {
+
+constexpr int64_t kSlotBytes = 24 << 10;  // of all slots
+constexpr int64_t kLeastTile = 256, kMostTile = 4096;
+constexpr size_t kMostOperands = kMostFusedInputs + kMostFusedSteps;
+
+/// Where an operand lies: dense from `data` on, or, when that is null, in a slot.
+struct Place {
+  std::byte* data = nullptr;
+  int slot = -1;
+  int element = 0;
+  DType dtype = float32;
+};
+
+struct Step {
+  Loop loop;
+  const void* self;
+  uint8_t operands;
+  uint8_t in[3];
+};
+
+bool same_everywhere(const Meta& meta) {
+  for (size_t d = 0; d < meta.shape.size(); ++d) {
+    if (meta.strides[d] != 0 && meta.shape[d] != 1) return false;
+  }
+  return true;
+}
+
+/// What a launch runs, found out once for all tiles.
+class Line {
+ public:
+  Line(const Fused& op, const Launch& l) : in_(l.in), steps_count_(op.steps.size()) {
+    std::fill_n(last_use_, l.in.size() + steps_count_, -1);
+    for (size_t i = 0; i < op.steps.size(); ++i) {
+      for (const int64_t k : op.steps[i].in) last_use_[k] = static_cast<int>(i);
+    }
+    place_inputs(op, l);
+    place_results(op, l);
+    for (size_t i = 0; i < op.steps.size(); ++i) add_step(i, op.steps[i]);
+    if (slots_ > 0) {
+      const int64_t fit = kSlotBytes / (slots_ * slot_element_) / 64 * 64;
+      tile_ = std::clamp(fit, kLeastTile, kMostTile);
+    }
+  }
+
+  int64_t tile() const { return tile_; }
+
+  /// Elements [begin, end), by one thread.
+  void run(int64_t begin, int64_t end) const {
+    std::byte* const scratch = slots_ == 0 ? nullptr : thread_scratch().data();
+    for (int64_t at = begin; at < end; at += tile_) {
+      const int64_t n = std::min(tile_, end - at);
+      for (size_t k = 0; k < in_.size(); ++k) {
+        if (places_[k].slot < 0 || (at > begin && constant_ >> k & 1)) continue;
+        gather_range(in_[k], at, n, address(k, at, scratch));
+      }
+      run_tile(at, n, scratch);
+    }
+  }
+
+ private:
+  std::byte* address(size_t operand, int64_t at, std::byte* scratch) const {
+    const Place& p = places_[operand];
+    return p.slot < 0 ? p.data + at * p.element : scratch + p.slot * tile_ * slot_element_;
+  }
+
+  void run_tile(int64_t at, int64_t n, std::byte* scratch) const {
+    for (size_t i = 0; i < steps_count_; ++i) {
+      const Step& step = steps_[i];
+      void* operands[4] = {address(in_.size() + i, at, scratch)};
+      for (size_t k = 0; k < step.operands; ++k) {
+        operands[k + 1] = address(step.in[k], at, scratch);
+      }
+      step.loop(step.self, n, operands);
+    }
+  }
+
+  /// An input that a result takes the place of, and that is read afterwards, is saved in a slot.
+  bool overwritten(const Fused& op, const Launch& l, size_t input) const {
+    for (size_t r = 0; r < l.out.size(); ++r) {
+      const int64_t step = op.results[r] - static_cast<int64_t>(l.in.size());
+      if (l.out[r].data == l.in[input].data && last_use_[input] > step) return true;
+    }
+    return false;
+  }
+
+  void place_inputs(const Fused& op, const Launch& l) {
+    for (size_t k = 0; k < l.in.size(); ++k) {
+      const Meta& meta = *l.in[k].meta;
+      set_type(places_[k], meta.dtype);
+      if (meta.is_contiguous() && !overwritten(op, l, k)) {
+        places_[k].data = l.in[k].as<std::byte>();
+      } else {
+        take_slot(places_[k]);
+        if (same_everywhere(meta)) constant_ |= 1U << k;
+      }
+    }
+  }
+
+  void place_results(const Fused& op, const Launch& l) {
+    for (size_t r = 0; r < l.out.size(); ++r) {
+      places_[op.results[r]].data = l.out[r].as<std::byte>();
+    }
+  }
+
+  void add_step(size_t i, const FusedStep& fused) {
+    const ElementwiseIndex index = fused.op->traits().elementwise;
+    Step& step = steps_[i];
+    step.operands = static_cast<uint8_t>(fused.in.size());
+    std::copy(fused.in.begin(), fused.in.end(), step.in);
+    step.self = fused.op.get();  // elementwise ops have no attributes to read
+    const DType from = places_[fused.in.back()].dtype;
+    Place& out = places_[in_.size() + i];
+    if (index == ElementwiseIndex::Copy) {
+      set_type(out, static_cast<const Model<Copy>&>(*fused.op).op.dtype);
+      step.loop = conversion_loop(out.dtype, from);
+    } else {
+      set_type(out, is_predicate(index) ? bool_ : from);
+      step.loop = elementwise_table().at(index, from);
+    }
+    if (out.data == nullptr) take_slot(out);
+    give_back(i, fused);
+  }
+
+  static void set_type(Place& place, DType dtype) {
+    place.dtype = dtype;
+    place.element = static_cast<int>(size_of(dtype));
+  }
+  void take_slot(Place& place) {
+    place.slot = std::countr_zero(free_);
+    free_ &= free_ - 1;
+    slots_ = std::max<int64_t>(slots_, place.slot + 1);
+    slot_element_ = std::max<int64_t>(slot_element_, place.element);
+  }
+  /// The slots of operands that no later step reads, but for those filled once for all tiles.
+  void give_back(size_t step, const FusedStep& fused) {
+    for (const int64_t k : fused.in) {
+      const bool constant = k < static_cast<int64_t>(in_.size()) && (constant_ >> k & 1);
+      if (places_[k].slot < 0 || constant || last_use_[k] != static_cast<int>(step)) continue;
+      free_ |= uint64_t{1} << places_[k].slot;
+    }
+  }
+
+  std::span<const View> in_;
+  size_t steps_count_;
+  unsigned constant_ = 0;  // bit k: input k is one value, gathered once
+  uint64_t free_ = ~uint64_t{0};
+  int64_t slots_ = 0, slot_element_ = 1, tile_ = kMostTile;
+  Place places_[kMostOperands];
+  int last_use_[kMostOperands];
+  Step steps_[kMostFusedSteps];
+};
+
+}  // namespace
+}  // namespace cpu
+
+void Fused::cpu(const Launch& l) const {
+  const int64_t n = l.out[0].meta->numel();
+  if (n == 0) return;
+  const cpu::Line line(*this, l);
+  const auto work = static_cast<int64_t>(steps.size() + l.in.size());
+  const int64_t tiles = std::max<int64_t>(1, 2 * cpu::kParallelElements / work / line.tile());
+  parallel_for(n, tiles * line.tile(), [&](int64_t begin, int64_t end) { line.run(begin, end); });
+}
+
+}  // namespace reprise

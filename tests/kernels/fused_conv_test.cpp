@@ -1,0 +1,107 @@
+// A fused convolution must give the bits of the single ops, packed or not.
+
+#include "../../core/ops/fused_conv.h"
+#include "../../core/dispatch.h"
+#include "op_testing.h"
+
+namespace reprise::op_testing {
+namespace {
+
+struct Case {
+  Shape x, w;
+  ConvAttributes a;
+};
+
+/// Both implementations: direct and by way of matrices.
+std::vector<Case> cases() {
+  return {{{1, 3, 32, 32}, {32, 3, 3, 3}, {1, 0, 1, 1}},
+          {{4, 16, 9, 9}, {16, 16, 3, 3}, {1, 1, 1, 1}},
+          {{2, 5, 11, 10}, {35, 5, 3, 2}, {2, Pair(1, 0), 1, 1}},
+          {{3, 6, 8, 9}, {4, 6, 1, 1}, {1, 0, 1, 1}},
+          {{2, 4, 12, 12}, {7, 4, 3, 3}, {1, 2, 2, 1}},
+          {{2, 4, 5, 6}, {6, 2, 3, 3}, {1, 1, 1, 2}},
+          {{40, 8, 6, 5}, {8, 1, 3, 3}, {1, 1, 1, 8}},
+          {{2, 8, 3, 3}, {20, 8, 3, 3}, {1, 0, 1, 1}},
+          {{1, 8, 60, 60}, {3, 8, 3, 3}, {1, 1, 1, 1}}};
+}
+
+Tensor activated(Activation activation, const Tensor& y) {
+  switch (activation) {
+    case Activation::relu: return relu(y);
+    case Activation::tanh: return tanh(y);
+    case Activation::sigmoid: return sigmoid(y);
+    case Activation::none: break;
+  }
+  return y;
+}
+
+Tensor run(const FusedConv2d& op, const Tensor& x, const Tensor& w, const Tensor& b,
+           const Tensor& r) {
+  Tensors in{x, w};
+  if (op.bias) in.push_back(b);
+  if (op.residual) in.push_back(r);
+  return dispatch(Model<FusedConv2d>(op), in).front();
+}
+
+void expect_agree(const Case& c, DType dtype) {
+  const Tensor x = sample(c.x, dtype, 1), w = sample(c.w, dtype, 2), b = sample({c.w[0]}, dtype, 3);
+  const Tensor packed = apply(PackConvWeight{c.a, x.HW()}, w);
+  for (const bool bias : {false, true}) {
+    const Tensor plain =
+        conv2d(x, w, bias ? b : Tensor(), {c.a.stride, c.a.padding, c.a.dilation, c.a.groups});
+    const Tensor r = sample(plain.shape(), dtype, 4);
+    for (const bool residual : {false, true}) {
+      for (const Activation activation :
+           {Activation::none, Activation::relu, Activation::tanh, Activation::sigmoid}) {
+        const Tensor expected = activated(activation, residual ? plain + r : plain);
+        FusedConv2d op{c.a, bias, residual, activation};
+        expect_same_bits(run(op, x, w, b, r), expected);
+        op.packed = true;
+        op.weight_shape = c.w;
+        expect_same_bits(run(op, x, packed, b, r), expected);
+      }
+    }
+  }
+}
+
+TEST(FusedConv2d, HasTheBitsOfTheSingleOps) {
+  on_every_isa([] {
+    for (const Case& c : cases()) {
+      SCOPED_TRACE(testing::Message() << "weight " << to_string(c.w));
+      expect_agree(c, float32);
+      expect_agree(c, float64);
+    }
+  });
+}
+
+TEST(FusedConv2d, HasTheSameBitsOnAnyNumberOfThreads) {
+  for (const Case& c : cases()) {
+    const Tensor x = sample(c.x), w = sample(c.w, float32, 2);
+    const Tensor r = conv2d(x, w, {}, {c.a.stride, c.a.padding, c.a.dilation, c.a.groups});
+    expect_same_on_threads([&] {
+      return Tensors{run({c.a, false, true, Activation::relu}, x, w, {}, r),
+                     apply(PackConvWeight{c.a, x.HW()}, w)};
+    });
+  }
+}
+
+TEST(FusedConv2d, KeepsNaN) {
+  const Case c = cases()[0];
+  Tensor x = clone(sample(c.x)), w = sample(c.w, float32, 2);
+  x.data<float>()[7] = std::nanf("");
+  expect_same_bits(run({c.a, false, false, Activation::relu}, x, w, {}, {}), relu(conv2d(x, w)));
+}
+
+TEST(FusedConv2d, RefusesWrongOperands) {
+  const Case c = cases()[1];
+  const Tensor x = sample(c.x), w = sample(c.w), b = sample({c.w[0]}), r = sample(c.x);
+  EXPECT_THROW(run({c.a, true, false}, x, w, sample({3}), {}), Error);
+  EXPECT_THROW(run({c.a, false, true}, x, w, b, sample({3})), Error);
+  EXPECT_THROW(run({c.a, false, true}, x, w, b, r.to(float64)), Error);
+  EXPECT_THROW(run({c.a, false, false, Activation::none, true, c.w}, x, w, b, r), Error);
+  EXPECT_THROW(apply(PackConvWeight{c.a, x.HW()}, b), Error);
+  EXPECT_THROW(apply(PackConvWeight{c.a, Pair(0)}, sample({4, 4, 5, 5})), Error);
+}
+
+}  // namespace
+}  // namespace reprise::op_testing
