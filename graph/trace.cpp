@@ -234,6 +234,9 @@ Example::Example(const Tensor& x) : meta(x.meta()), requires_grad(x.requires_gra
   check(!x.is_symbolic(), ErrorKind::Graph,
         "trace: expected a real tensor or a meta as an example, got a symbolic tensor");
   if (meta.device.kind == Device::Kind::meta) meta.device = Device::cpu();
+  for (size_t d = 0; d < meta.shape.size(); ++d) {  // elements need places of their own
+    if (meta.strides[d] == 0 && meta.shape[d] > 1) meta.strides = contiguous_strides(meta.shape);
+  }
 }
 
 namespace detail {

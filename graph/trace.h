@@ -21,7 +21,8 @@
 
 namespace reprise {
 
-/// Stands for an input: a tensor whose values do not matter, or its meta.
+/// Stands for an input: a tensor whose values do not matter, or its meta. An expanded tensor stands
+/// for a dense one.
 struct Example {
   Meta meta;
   bool requires_grad = false;

@@ -1,0 +1,71 @@
+#include "program.h"
+
+#include "../core/ops.h"
+#include "passes/passes.h"
+#include "program_state.h"
+#include "verify.h"
+
+namespace reprise {
+
+Program::Program(Graph graph, const CompileOptions& options) {
+  verify(graph);
+  auto compiled = std::make_shared<detail::Compiled>();
+  compiled->graph = optimize(std::move(graph), options.passes);
+  compiled->check_memory = options.check_memory;
+  compiled->plan =
+      make_plan(compiled->graph, {.gap = options.check_memory ? MemoryCheck::kGap : 0});
+  state_ = std::make_unique<detail::ProgramState>(std::move(compiled));
+}
+
+Program::Program(std::unique_ptr<detail::ProgramState> state) : state_(std::move(state)) {}
+Program::Program(Program&&) noexcept = default;
+Program& Program::operator=(Program&&) noexcept = default;
+Program::~Program() = default;
+
+Program Program::clone() const {
+  return Program(std::make_unique<detail::ProgramState>(state_->compiled));
+}
+
+Tensors Program::call(std::span<const Tensor> inputs) {
+  Tensors outputs;
+  for (const detail::Port& port : state_->outputs) {
+    outputs.push_back(
+        empty(port.meta.shape, {.dtype = port.meta.dtype, .device = port.meta.device}));
+  }
+  state_->run(inputs, outputs);
+  return outputs;
+}
+
+void Program::run(std::span<const Tensor> inputs, std::span<const Tensor> outputs) {
+  state_->run(inputs, outputs);
+}
+
+Tensor Program::first(Tensors outputs) {
+  check(!outputs.empty(), ErrorKind::Graph, "program: it has no outputs; use call or run");
+  return std::move(outputs.front());
+}
+
+void Program::refresh() { state_->stale = true; }
+
+size_t Program::num_calls() const { return state_->steps.size(); }
+const Graph& Program::graph() const { return state_->compiled->graph; }
+const Plan& Program::plan() const { return state_->compiled->plan; }
+
+ProgramMemory Program::memory() const {
+  ProgramMemory out;
+  out.arena = static_cast<size_t>(plan().arena_bytes);
+  out.lower_bound = static_cast<size_t>(plan().lower_bound);
+  out.naive = static_cast<size_t>(plan().naive_bytes);
+  for (const Capture& capture : graph().captures) {
+    if (graph().value(capture.value).root == capture.value) {
+      out.captures += capture.tensor.impl().storage->nbytes();
+    }
+  }
+  for (const detail::Port& port : state_->inputs) out.inputs += port.meta.nbytes();
+  for (const detail::Port& port : state_->outputs) out.outputs += port.meta.nbytes();
+  return out;
+}
+
+std::string Program::report() const { return memory_report(graph(), plan()); }
+
+}  // namespace reprise

@@ -1,0 +1,178 @@
+// Running: check and bind what the caller gives, then one loop over the steps.
+
+#include <algorithm>
+
+#include "../core/dispatch.h"
+#include "../core/ops.h"
+#include "program_state.h"
+
+namespace reprise::detail {
+namespace {
+
+Range range_of(const Tensor& t) {
+  const Meta& meta = t.meta();
+  int64_t elements = meta.numel() == 0 ? 0 : 1;
+  for (size_t d = 0; d < meta.shape.size() && elements > 0; ++d) {
+    elements += (meta.shape[d] - 1) * meta.strides[d];
+  }
+  const auto* begin = static_cast<const std::byte*>(t.raw_data());
+  return {begin, begin + elements * static_cast<int64_t>(size_of(meta.dtype))};
+}
+
+bool same_layout(const Meta& a, const Meta& b) {
+  for (size_t d = 0; d < a.shape.size(); ++d) {
+    if (a.shape[d] > 1 && a.strides[d] != b.strides[d]) return false;
+  }
+  return true;
+}
+
+Tensor laid_out_as(const Meta& meta, const Tensor& x) {
+  Tensor out = empty(meta.shape, {.dtype = meta.dtype, .device = meta.device});
+  if (!meta.is_contiguous()) {
+    int64_t elements = 1;
+    for (size_t d = 0; d < meta.shape.size(); ++d) {
+      elements += (meta.shape[d] - 1) * meta.strides[d];
+    }
+    const size_t bytes = static_cast<size_t>(elements) * size_of(meta.dtype);
+    out = Tensor(make_ref<TensorImpl>(meta, make_ref<Storage>(bytes, meta.device)));
+  }
+  return out.copy_(x);
+}
+
+void check_port(std::string_view what, size_t i, const Meta& expected, const Tensor& got) {
+  check(got.has_data() && !got.is_traced(), ErrorKind::Value, "program: expected values for ", what,
+        " ", i, ", got ",
+        !got.defined()      ? "an undefined tensor"
+        : got.is_symbolic() ? "a symbolic tensor"
+        : got.is_traced()   ? "a traced tensor"
+                            : "a meta tensor");
+  check(got.dtype() == expected.dtype, ErrorKind::DType, "program: expected ", what, " ", i, " of ",
+        expected.dtype, expected.shape, ", got ", got.dtype(), got.shape());
+  check(got.shape() == expected.shape, ErrorKind::Shape, "program: expected ", what, " ", i, " of ",
+        expected.dtype, expected.shape, ", got ", got.dtype(), got.shape());
+  check(got.device() == expected.device, ErrorKind::Device, "program: expected ", what, " ", i,
+        " on ", expected.device, ", got one on ", got.device());
+}
+
+void check_count(std::string_view what, size_t expected, size_t got) {
+  check(got == expected, ErrorKind::Value, "program: expected ", expected, " ", what, ", got ",
+        got);
+}
+
+}  // namespace
+
+/// What is read in place of `in`: the same tensors, or copies laid out as the graph expects.
+Tensors ProgramState::bind_inputs(std::span<const Tensor> in) {
+  check_count("inputs", inputs.size(), in.size());
+  Tensors copies;
+  for (size_t i = 0; i < in.size(); ++i) {
+    check_port("input", i, inputs[i].meta, in[i]);
+    if (same_layout(inputs[i].meta, in[i].meta())) continue;
+    check(!inputs[i].written, ErrorKind::Value, "program: input ", i,
+          " is written in place; expected strides ", inputs[i].meta.strides, ", got ",
+          in[i].strides());
+    while (copies.size() < in.size()) copies.emplace_back();
+    copies[i] = laid_out_as(inputs[i].meta, in[i]);
+  }
+  return copies;
+}
+
+void ProgramState::check_outputs(std::span<const Tensor> in, std::span<const Tensor> out) {
+  check_count("outputs", outputs.size(), out.size());
+  for (size_t i = 0; i < out.size(); ++i) {
+    check_port("output", i, outputs[i].meta, out[i]);
+    check(out[i].is_contiguous(), ErrorKind::Value, "program: expected output ", i,
+          " to be dense, got strides ", out[i].strides());
+    const Range range = range_of(out[i]);
+    if (range.begin == range.end) continue;
+    for (size_t k = 0; k < in.size(); ++k) {
+      check(!range.meets(range_of(in[k])), ErrorKind::Value, "program: output ", i,
+            " overlaps input ", k);
+    }
+    for (size_t k = 0; k < i; ++k) {
+      check(!range.meets(range_of(out[k])), ErrorKind::Value, "program: output ", i,
+            " overlaps output ", k);
+    }
+    const auto above = std::ranges::lower_bound(captured, range.end, {},
+                                                [](const auto& c) { return c.first.begin; });
+    if (above == captured.begin()) continue;
+    const auto& [last, which] = *std::prev(above);
+    check(!range.meets(last), ErrorKind::Value, "program: output ", i, " overlaps ",
+          compiled->graph.captures[which].name, ", which the program reads");
+  }
+}
+
+void ProgramState::run_steps(const std::vector<Step>& list) {
+  const Step* step = list.data();
+  const Step* const end = step + list.size();
+  try {
+    for (; step != end; ++step) step->op->launch(Device::cpu(), step->launch);
+  } catch (Error& error) {
+    const auto call = static_cast<size_t>(step->call);
+    if (call < compiled->graph.code.size() && !compiled->graph.code[call].where.empty()) {
+      error.prepend(compiled->graph.code[call].where);
+    }
+    throw;
+  }
+}
+
+void ProgramState::run_checked(const std::vector<Step>& list, MemoryCheck& checks) {
+  const auto last = static_cast<int32_t>(compiled->graph.code.size());
+  const int32_t prologue_end = compiled->graph.prologue;
+  const bool early = &list == &prologue;
+  auto step = list.begin();
+  for (int32_t call = early ? 0 : prologue_end; call <= (early ? prologue_end - 1 : last); ++call) {
+    checks.before(call);
+    std::string_view op = "a view";
+    for (; step != list.end() && step->call == call; ++step) {
+      op = step->op->name();
+      run_steps({*step});
+    }
+    checks.after(call, op);
+  }
+}
+
+void ProgramState::run_prologue(MemoryCheck* checks) {
+  for (const auto& [storage, version] : watched) stale |= storage->version() != version;
+  if (!stale && checks == nullptr) return;
+  for (auto& [storage, version] : watched) version = storage->version();
+  stale = true;
+  if (checks != nullptr)
+    run_checked(prologue, *checks);
+  else
+    run_steps(prologue);
+  stale = false;
+}
+
+void ProgramState::run(std::span<const Tensor> in, std::span<const Tensor> out) {
+  check(interpreter() == nullptr, ErrorKind::Graph,
+        "program: cannot run inside a trace; call the function that it was compiled from");
+  check(!running.test_and_set(std::memory_order_acquire), ErrorKind::Graph,
+        "program: another thread runs it; give each thread a clone()");
+  struct Release {
+    std::atomic_flag& flag;
+    ~Release() { flag.clear(std::memory_order_release); }
+  } release{running};
+  const Tensors copies = bind_inputs(in);
+  check_outputs(in, out);
+  for (size_t i = 0; i < in.size(); ++i) {
+    const bool copied = !copies.empty() && copies[i].defined();
+    inputs[i].bind((copied ? copies[i] : in[i]).raw_data());
+  }
+  for (size_t i = 0; i < out.size(); ++i) outputs[i].bind(out[i].raw_data());
+  for (const Ref<Storage>& storage : updated) storage->bump_version();
+  for (size_t i = 0; i < in.size(); ++i) {
+    if (inputs[i].written) in[i].impl().storage->bump_version();
+  }
+  for (const Tensor& t : out) t.impl().storage->bump_version();
+  if (compiled->check_memory) {
+    MemoryCheck checks(compiled->plan, arena.at(0));
+    run_prologue(&checks);
+    run_checked(steps, checks);
+  } else {
+    run_prologue(nullptr);
+    run_steps(steps);
+  }
+}
+
+}  // namespace reprise::detail

@@ -1,0 +1,104 @@
+// Binding: every operand of every call becomes an address, or a patch of a port.
+
+#include "program_state.h"
+
+#include <algorithm>
+
+#include "../core/ops/elementwise.h"
+
+namespace reprise::detail {
+
+ProgramState::ProgramState(std::shared_ptr<const Compiled> shared)
+    : compiled(std::move(shared)), arena(compiled->plan.arena_bytes) {
+  build();
+}
+
+void ProgramState::build() {
+  const Graph& graph = compiled->graph;
+  const Plan& plan = compiled->plan;
+  for (ValueId id : graph.inputs) inputs.push_back({graph.meta(id), {}});
+  for (ValueId id : graph.outputs) {
+    const Meta& meta = graph.meta(id);
+    outputs.push_back({Meta(meta.shape, meta.dtype, meta.device), {}});
+  }
+  size_t operands = 0;
+  for (const Call& call : graph.code) operands += call.in.size() + call.out.size();
+  views.reserve(operands + 2 * plan.copied.size());  // steps point into it
+  for (size_t i = 0; i < graph.code.size(); ++i) {
+    const Call& call = graph.code[i];
+    if (call.op->traits().alias && call.into == kNoValue) continue;
+    const std::span<const ValueId> out = call.out;
+    add_step(call.op, call.in, out.first(returned_outputs(call)), static_cast<int32_t>(i));
+  }
+  for (int32_t k : plan.copied) add_copy(static_cast<size_t>(k));
+
+  for (const Step& step : prologue) {
+    for (ValueId id : graph.code[static_cast<size_t>(step.call)].in) {
+      const Placement& place = plan.of(graph.value(id).root);
+      if (place.home != Home::capture) continue;
+      const Tensor& t = graph.captures[static_cast<size_t>(place.index)].tensor;
+      watched.emplace_back(t.impl().storage, 0);
+    }
+  }
+  for (const Update& update : graph.updates) {
+    const Placement& place = plan.of(update.root);
+    const auto at = static_cast<size_t>(place.index);
+    if (place.home == Home::input) inputs[at].written = true;
+    if (place.home == Home::capture) updated.push_back(graph.captures[at].tensor.impl().storage);
+  }
+  for (size_t i = 0; i < graph.captures.size(); ++i) {
+    if (graph.value(graph.captures[i].value).root != graph.captures[i].value) continue;
+    const Storage& storage = *graph.captures[i].tensor.impl().storage;
+    captured.push_back({{storage.data(), storage.data() + storage.nbytes()}, i});
+  }
+  std::ranges::sort(captured, {}, [](const auto& c) { return c.first.begin; });
+}
+
+std::span<View> ProgramState::take_views(size_t count) {
+  const size_t first = views.size();
+  views.resize(first + count);
+  return std::span(views).subspan(first, count);
+}
+
+/// Where value `id` lies; a port patches `place` at each run.
+View ProgramState::resolve(ValueId id, View& place) {
+  const Graph& graph = compiled->graph;
+  const Value& value = graph.value(id);
+  const Placement& home = compiled->plan.of(value.root);
+  const auto at = static_cast<size_t>(home.index);
+  const int64_t bytes = value.offset * static_cast<int64_t>(size_of(value.meta.dtype));
+  switch (home.home) {
+    case Home::arena:
+      return {arena.at(compiled->plan.slot(home.index).offset + bytes), &value.meta};
+    case Home::capture:
+      return {graph.captures[at].tensor.impl().storage->data() + bytes, &value.meta};
+    case Home::input: inputs[at].patches.push_back({&place, bytes}); break;
+    case Home::output: outputs[at].patches.push_back({&place, bytes}); break;
+    case Home::none: ensure(false, "program: value %", id, " has no place");
+  }
+  return {nullptr, &value.meta};
+}
+
+void ProgramState::add_step(const OpRef& op, std::span<const ValueId> in,
+                            std::span<const ValueId> out, int32_t call) {
+  const std::span<View> all = take_views(in.size() + out.size());
+  for (size_t i = 0; i < in.size(); ++i) all[i] = resolve(in[i], all[i]);
+  for (size_t i = 0; i < out.size(); ++i) all[in.size() + i] = resolve(out[i], all[in.size() + i]);
+  const Plan& plan = compiled->plan;
+  const int32_t scratch = plan.workspace[static_cast<size_t>(call)];
+  void* workspace = scratch < 0 ? nullptr : arena.at(plan.slot(scratch).offset);
+  auto& list = call < compiled->graph.prologue ? prologue : steps;
+  list.push_back({op, {all.first(in.size()), all.subspan(in.size()), workspace, {}}, call});
+}
+
+void ProgramState::add_copy(size_t output) {
+  const std::span<View> all = take_views(2);
+  all[0] = resolve(compiled->graph.outputs[output], all[0]);
+  all[1].meta = &outputs[output].meta;
+  outputs[output].patches.push_back({&all[1], 0});
+  const Model<Copy> copy({outputs[output].meta.dtype});
+  const auto end = static_cast<int32_t>(compiled->graph.code.size());
+  steps.push_back({copy.keep(), {all.first(1), all.subspan(1), nullptr, {}}, end});
+}
+
+}  // namespace reprise::detail

@@ -1,0 +1,93 @@
+#pragma once
+// What a program is made of once it is bound: steps whose operands are addresses, ports that take
+// the addresses of a run.
+
+#include <atomic>
+
+#include "../core/allocator.h"
+#include "memory_check.h"
+#include "program.h"
+
+namespace reprise::detail {
+
+struct Arena {
+  explicit Arena(int64_t size) : bytes(static_cast<size_t>(size)), data(allocate(bytes)) {}
+  ~Arena() { deallocate(data, bytes); }
+  Arena(const Arena&) = delete;
+  std::byte* at(int64_t offset) const { return static_cast<std::byte*>(data) + offset; }
+
+  size_t bytes;
+  void* data;
+};
+
+/// One op call with its operands resolved.
+struct Step {
+  OpRef op;
+  Launch launch;
+  int32_t call;  // index into the code; its size for the copy of an output
+};
+
+/// A view whose address is that of an input or output of the run.
+struct Patch {
+  View* view;
+  int64_t bytes;
+};
+
+/// An input or output: what it must be, and who looks at it.
+struct Port {
+  Meta meta;
+  std::vector<Patch> patches;
+  void* bound = nullptr;
+  bool written = false;
+
+  void bind(void* data) {
+    if (data == bound) return;
+    for (const Patch& p : patches) p.view->data = static_cast<std::byte*>(data) + p.bytes;
+    bound = data;
+  }
+};
+
+/// Bytes from the first to behind the last.
+struct Range {
+  const std::byte *begin, *end;
+  bool meets(const Range& other) const { return begin < other.end && other.begin < end; }
+};
+
+/// What a program and its clones share.
+struct Compiled {
+  Graph graph;
+  Plan plan;
+  bool check_memory = false;
+};
+
+struct ProgramState {
+  explicit ProgramState(std::shared_ptr<const Compiled> shared);
+
+  void run(std::span<const Tensor> in, std::span<const Tensor> out);
+  Tensors bind_inputs(std::span<const Tensor> in);
+  void check_outputs(std::span<const Tensor> in, std::span<const Tensor> out);
+
+  std::shared_ptr<const Compiled> compiled;
+  Arena arena;
+  std::vector<View> views;
+  std::vector<Step> prologue, steps;
+  std::vector<Port> inputs, outputs;
+  std::vector<std::pair<Ref<Storage>, uint32_t>> watched;  // what the prologue read, and when
+  std::vector<Ref<Storage>> updated;
+  std::vector<std::pair<Range, size_t>> captured;  // memories, by address
+  bool stale = true;
+  std::atomic_flag running;
+
+ private:
+  void build();
+  View resolve(ValueId id, View& place);
+  void add_step(const OpRef& op, std::span<const ValueId> in, std::span<const ValueId> out,
+                int32_t call);
+  void add_copy(size_t output);
+  std::span<View> take_views(size_t count);
+  void run_prologue(MemoryCheck* checks);
+  void run_steps(const std::vector<Step>& list);
+  void run_checked(const std::vector<Step>& list, MemoryCheck& checks);
+};
+
+}  // namespace reprise::detail
