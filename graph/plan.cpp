@@ -19,15 +19,14 @@ int64_t workspace_bytes(const Graph& graph, const Call& call) {
 
 /// Whether the caller's tensor can be the memory of this output.
 bool fills_memory(const Graph& graph, ValueId id) {
-  const Value& v = graph.value(id);
-  return v.offset == 0 && v.meta.is_contiguous() && covers_memory(graph, id);
+  return graph.meta(id).is_contiguous() && covers_memory(graph, id);
 }
 
 /// Whether the kernel of `call` may write its first output over input `j`, were that to die.
 bool may_overwrite(const Graph& graph, const Call& call, size_t j) {
   const OpTraits& traits = call.op->traits();
   const auto allowed = [&](size_t k) { return k < 32 && (traits.overwrites >> k & 1U) != 0; };
-  if (!allowed(j) || call.out.empty()) return false;
+  if (traits.overwrites == 0 || call.out.empty()) return false;
   const ValueId target = call.out.front();
   const Value& source = graph.value(call.in[j]);
   if (graph.value(target).root != target) return false;
@@ -81,10 +80,7 @@ class Planner {
   void use(ValueId id, int32_t time) {
     Placement& memory = memory_of(id);
     memory.last = std::max(memory.last, time);
-    if (memory.first < graph_.prologue && time >= graph_.prologue) {
-      memory.first = 0;
-      memory.last = end_ + 1;
-    }
+    if (memory.first < graph_.prologue && time >= graph_.prologue) memory.last = end_ + 1;
   }
 
   /// Alias calls run no kernel: what they return uses the memory when it is read.
@@ -101,8 +97,7 @@ class Planner {
   void place_output(int32_t k) {
     const ValueId id = graph_.outputs[static_cast<size_t>(k)];
     Placement& memory = memory_of(id);
-    if (memory.home == Home::arena && memory.last <= end_ && fills_memory(graph_, id) &&
-        memory.first >= graph_.prologue) {
+    if (memory.home == Home::arena && fills_memory(graph_, id) && memory.first >= graph_.prologue) {
       memory.home = Home::output;
       memory.index = k;
       memory.last = end_ + 1;
@@ -131,9 +126,8 @@ class Planner {
       memory.index = static_cast<int32_t>(plan_.slots.size());
       plan_.slots.push_back({memory.bytes, 0, memory.first, memory.last});
     }
-    Slot& slot = plan_.slots[static_cast<size_t>(memory.index)];
-    slot.first = std::min(slot.first, memory.first);
-    slot.last = std::max(slot.last, memory.last);
+    int32_t& first = plan_.slots[static_cast<size_t>(memory.index)].first;
+    first = std::min(first, memory.first);
   }
 
   void take_over_input(int32_t i) {
