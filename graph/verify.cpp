@@ -54,6 +54,9 @@ class Verifier {
     const ValueId memory = root(id);
     expect(memory == id || (defined_[index(memory)] && what == "capture"), what, " %", id,
            " does not begin a memory");
+    for (int64_t stride : graph_.meta(id).strides) {
+      expect(stride >= 0, what, " %", id, " has a stride of ", stride);
+    }
     external_[index(memory)] = true;
   }
 

@@ -5,12 +5,16 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <filesystem>
 #include <thread>
+
+#include <unistd.h>
 
 #include "../../autograd/tape.h"
 #include "../../core/dispatch.h"
 #include "../../core/ops.h"
 #include "../../core/random.h"
+#include "../../io/safetensors.h"
 #include "../../layers/nn.h"
 #include "../core/expect.h"
 
@@ -226,6 +230,44 @@ TEST(Program, TellsItsMemoryBeforeItRuns) {
   EXPECT_GE(memory.arena, memory.lower_bound);
   EXPECT_GE(memory.naive, memory.arena);
   EXPECT_NE(program.report().find("arena"), std::string::npos);
+}
+
+std::string temporary_file(const std::string& name) {
+  return (std::filesystem::temp_directory_path() / (name + std::to_string(::getpid()))).string();
+}
+
+TEST(Program, IsSavedAndLoadedWithItsCaptures) {
+  const NoGradGuard no_grad;
+  nn::Sequential net{nn::Linear(6, 5), nn::ReLU(), nn::Linear(5, 2)};
+  const Tensor wide = randn({4, 12});
+  Tensor count = zeros({});
+  const auto f = [&](const Tensor& x) {
+    count.add_(1);
+    return net(x) + wide.slice(1, 1, 3) + wide.slice(1, 7, 9);
+  };
+  const Tensor x = randn({4, 6});
+  Program program = compile(f, {x}, {.names = net.state_dict()});
+  const std::string path = temporary_file("program");
+  program.save(path);
+  Program loaded = Program::load(path);
+  EXPECT_EQ(loaded.graph(), program.graph());
+  expect_same_bits(loaded(x), program(x));
+  for (const Tensor& p : net.parameters()) Tensor(p).fill_(0);  // the loaded one owns its captures
+  EXPECT_NE(loaded(x).to_vector<float>(), program(x).to_vector<float>());
+  std::filesystem::remove(path);
+}
+
+TEST(Program, RefusesFilesThatAreNone) {
+  const std::string path = temporary_file("no_program");
+  expect_error([&] { Program::load(path); }, ErrorKind::Io, {path});
+  save_safetensors(path, {});
+  expect_error([&] { Program::load(path); }, ErrorKind::Format, {path, "no graph"});
+  const std::string graph = "%w = capture : float32[3]\nreturn %w\n";
+  save_safetensors(path, {{"w", ones({2})}}, {{"reprise.graph", graph}});
+  expect_error([&] { Program::load(path); }, ErrorKind::Format, {path, "capture w", "beyond"});
+  save_safetensors(path, {{"w", ones({3}, {.dtype = float64})}}, {{"reprise.graph", graph}});
+  expect_error([&] { Program::load(path); }, ErrorKind::Format, {path, "capture w", "float32"});
+  std::filesystem::remove(path);
 }
 
 TEST(Program, RefusesToRunInsideATrace) {
