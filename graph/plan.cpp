@@ -133,7 +133,7 @@ class Planner {
   void take_over_input(int32_t i) {
     for (size_t j = 0; j < call(i).in.size(); ++j) {
       Placement& dying = memory_of(call(i).in[j]);
-      if (dying.home != Home::arena || dying.last != i || dying.index >= 0) continue;
+      if (dying.last != i || dying.index >= 0) continue;
       if (!may_overwrite(graph_, call(i), j)) continue;
       const Placement& heir = memory_of(call(i).out.front());
       dying.home = heir.home;
