@@ -13,7 +13,7 @@ using detail::Bar;
 using detail::bytes_text;
 
 constexpr double kWidth = 1200, kHeight = 680;
-constexpr double kLeft = 92, kRight = 1176, kTop = 84, kBottom = 586;  // of the plot
+constexpr double kLeft = 92, kRight = 1176, kTop = 96, kBottom = 586;  // of the plot
 constexpr double kCharacter = 6.1, kLine = 13;                         // of a label in a bar
 constexpr std::string_view kWorkspace = "#c3c7cc", kInk = "#1f2430", kQuiet = "#6b7280";
 
@@ -36,7 +36,7 @@ std::string escaped(std::string_view raw) {
       case '>': out += "&gt;"; break;
       case '&': out += "&amp;"; break;
       case '"': out += "&quot;"; break;
-      default: out += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+      default: out += static_cast<unsigned char>(c) < ' ' && c != '\n' ? ' ' : c;
     }
   }
   return out;
@@ -128,13 +128,13 @@ class Picture {
     const bool workspace = bar.value == kNoValue;
     const double left = x(bar.first), top = y(bar.offset + bar.bytes);
     const double width = x(std::min(bar.end, times_)) - left, height = y(bar.offset) - top;
-    const double inset = std::min(width, height) > 5 ? 0.75 : 0;
+    const double inset = std::min(0.75, 0.12 * std::min(width, height));
     const std::string_view color = workspace ? kWorkspace : detail::family_of(*call.op).color;
     out_ +=
         text("<rect class=\"bar\" x=\"", number(left + inset), "\" y=\"", number(top + inset),
              "\" width=\"", number(std::max(width - 2 * inset, 0.6)), "\" height=\"",
-             number(std::max(height - 2 * inset, 0.6)), "\" rx=\"", inset > 0 ? 2 : 0, "\" fill=\"",
-             color, "\"><title>", escaped(tooltip(bar, call)), "</title></rect>\n");
+             number(std::max(height - 2 * inset, 0.6)), "\" rx=\"", inset == 0.75 ? 2 : 0,
+             "\" fill=\"", color, "\"><title>", escaped(tooltip(bar, call)), "</title></rect>\n");
     draw_label(bar, call, left + width / 2, top + height / 2, width, height);
   }
 
@@ -143,10 +143,11 @@ class Picture {
         bar.value == kNoValue
             ? "workspace of "
             : text('%', bar.value, ' ', detail::type_text(graph_.meta(bar.value)), "\n");
-    const std::string life = bar.end > times_ ? "for ever" : text("to ", bar.end - 1);
+    std::string life = text("calls ", bar.first, " to ", bar.end - 1);
+    if (bar.end > times_) life = text("from call ", bar.first, " on, for all runs");
+    if (bar.end == bar.first + 1) life = text("call ", bar.first);
     return text(what, call.op->name(), call.where.empty() ? "" : " in ", call.where, "\n",
-                bytes_text(bar.bytes), " at ", bytes_text(bar.offset), ", calls ", bar.first, ' ',
-                life);
+                bytes_text(bar.bytes), " at ", bytes_text(bar.offset), ", ", life);
   }
 
   void draw_label(const Bar& bar, const Call& call, double middle, double center, double width,

@@ -8,22 +8,19 @@
 
 namespace reprise {
 namespace detail {
-namespace {
-
-std::string rounded(double x, double steps) { return text(std::round(x * steps) / steps); }
-
-}  // namespace
 
 std::string bytes_text(int64_t bytes) {
   constexpr std::array<std::string_view, 5> units{" B", " KiB", " MiB", " GiB", " TiB"};
   auto scaled = static_cast<double>(bytes);
   size_t unit = 0;
   for (; scaled >= 1024 && unit + 1 < units.size(); ++unit) scaled /= 1024;
-  return rounded(scaled, 10) + std::string(units[unit]);
+  return text(std::round(scaled * 10) / 10, units[unit]);
 }
 
 std::string ratio_text(int64_t a, int64_t b) {
-  return a == b ? "1" : rounded(static_cast<double>(a) / static_cast<double>(b), 100);
+  const double ratio = a == b ? 1 : static_cast<double>(a) / static_cast<double>(b);
+  const auto hundredths = static_cast<int64_t>(std::round(ratio * 100));
+  return text(hundredths / 100, hundredths % 100 < 10 ? ".0" : ".", hundredths % 100);
 }
 
 std::vector<Bar> bars_of(const Graph& graph, const Plan& plan) {
@@ -62,13 +59,15 @@ std::string figures(const Graph& graph, const Plan& plan, const std::vector<Bar>
   const auto workspaces = std::ranges::count(bars, kNoValue, &Bar::value);
   const auto values = static_cast<int64_t>(bars.size()) - workspaces;
   const auto taken_over = static_cast<int64_t>(bars.size() - plan.slots.size());
-  return text("Arena          ", bytes_text(plan.arena_bytes), "\nLower bound    ",
-              bytes_text(plan.lower_bound), ", the arena is ",
-              ratio_text(plan.arena_bytes, plan.lower_bound), " times as large\nWithout reuse  ",
-              bytes_text(plan.naive_bytes), "\nIn the arena   ", values, " values, ", taken_over,
-              " of them over a dying input, and ", workspaces, " workspaces\nOutputs        ",
-              graph.outputs.size() - plan.copied.size(), " written in place, ", plan.copied.size(),
-              " copied\n");
+  std::string out;
+  out += text("Arena          ", bytes_text(plan.arena_bytes), "\n");
+  out += text("Lower bound    ", bytes_text(plan.lower_bound),
+              ", arena / lower bound = ", ratio_text(plan.arena_bytes, plan.lower_bound), "\n");
+  out += text("Without reuse  ", bytes_text(plan.naive_bytes), "\n");
+  out += text("Values         ", values, ", over a dying input: ", taken_over, "\n");
+  out += text("Workspaces     ", workspaces, "\n");
+  out += text("Outputs        ", graph.outputs.size(), ", copied: ", plan.copied.size(), "\n");
+  return out;
 }
 
 Row row_of(const Graph& graph, const Bar& bar) {

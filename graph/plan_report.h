@@ -7,7 +7,7 @@ namespace reprise::detail {
 
 /// "640 B", "1.5 KiB", "12.3 MiB"
 std::string bytes_text(int64_t bytes);
-/// "1.04"; "1" when both are 0.
+/// "1.04"; "1.00" when both are 0.
 std::string ratio_text(int64_t a, int64_t b);
 
 /// A value or workspace in the arena. What takes over another one's bytes begins where that ends.
