@@ -1,10 +1,11 @@
 #include "fused_linear.h"
 
+#include "check_operands.h"
+
 namespace reprise {
 
 Metas FusedLinear::infer(std::span<const Meta> in) const {
-  check(in.size() == 3, ErrorKind::Value, "fused_linear: expected x, weight and bias, got ",
-        in.size(), " inputs");
+  check_count(name, in, 3);
   return Linear{}.infer(in);
 }
 

@@ -37,10 +37,11 @@ struct Walk {
   int64_t images_at_once(int64_t size) const {
     return std::clamp<int64_t>(kImageBytes / (image_size() * size), 1, count);
   }
-  int64_t tap(int64_t i, int64_t channel, int64_t j) const {
+  /// Where tap 0 of kernel row i lies, seen from the pixel, and tap j, seen from tap 0.
+  int64_t kernel_row(int64_t i) const { return (i * dilation_h - pad_h) * row(); }
+  int64_t kernel_column(int64_t j) const {
     const int64_t column = j * dilation_w;
-    return channel * plane() + (i * dilation_h - pad_h) * row() +
-           column % stride_w * phase_width() + column / stride_w;
+    return column % stride_w * phase_width() + column / stride_w;
   }
 };
 
@@ -173,10 +174,15 @@ void pack_weight(const Walk& w, const ConvKernels<T>& kernel, const T* from, int
 
 // The columns of mirrored kernels are not turned around: their offsets are.
 void fill_offsets(const Walk& w, bool mirror, int64_t* to) {
-  for (int64_t i = 0; i < w.kernel_h; ++i) {
-    for (int64_t c = 0; c < w.in; ++c) {
-      for (int64_t j = 0; j < w.kernel_w; ++j) *to++ = w.tap(i, c, mirror ? w.kernel_w - 1 - j : j);
-    }
+  for (int64_t j = 0; j < w.kernel_w; ++j) {  // of the first kernel row and channel
+    to[j] = w.kernel_row(0) + w.kernel_column(mirror ? w.kernel_w - 1 - j : j);
+  }
+  for (int64_t k = w.kernel_w, c = 1; k < w.taps_per_row(); ++c) {
+    for (int64_t j = 0; j < w.kernel_w; ++j, ++k) to[k] = to[j] + c * w.plane();
+  }
+  for (int64_t i = 1; i < w.kernel_h; ++i) {
+    const int64_t down = w.kernel_row(i) - w.kernel_row(0);
+    for (int64_t k = 0; k < w.taps_per_row(); ++k) to[i * w.taps_per_row() + k] = to[k] + down;
   }
 }
 

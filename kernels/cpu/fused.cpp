@@ -10,6 +10,7 @@
 #include <bit>
 
 #include "../../core/ops/elementwise.h"
+#include "../../core/tensor.h"
 #include "assign.h"
 #include "gather_range.h"
 #include "nest.h"
@@ -20,15 +21,15 @@ namespace cpu {
 namespace {
 
 constexpr int64_t kSlotBytes = 24 << 10;  // of all slots
+constexpr int64_t kSlotGap = 320;         // lest slots lie a multiple of 4096 bytes apart
 constexpr int64_t kLeastTile = 256, kMostTile = 4096;
 constexpr size_t kMostOperands = kMostFusedInputs + kMostFusedSteps;
 
 /// Where an operand lies: dense from `data` on, or, when that is null, in a slot.
 struct Place {
-  std::byte* data = nullptr;
-  int slot = -1;
-  int element = 0;
-  DType dtype = float32;
+  std::byte* data;
+  int slot, element;
+  DType dtype;
 };
 
 struct Step {
@@ -38,28 +39,21 @@ struct Step {
   uint8_t in[3];
 };
 
-bool same_everywhere(const Meta& meta) {
-  for (size_t d = 0; d < meta.shape.size(); ++d) {
-    if (meta.strides[d] != 0 && meta.shape[d] != 1) return false;
-  }
-  return true;
-}
-
 /// What a launch runs, found out once for all tiles.
 class Line {
  public:
-  Line(const Fused& op, const Launch& l) : in_(l.in), steps_count_(op.steps.size()) {
-    std::fill_n(last_use_, l.in.size() + steps_count_, -1);
-    for (size_t i = 0; i < op.steps.size(); ++i) {
+  Line(const Fused& op, const Launch& l, int64_t n) : in_(l.in), steps_count_(op.steps.size()) {
+    for (size_t i = 0; i < steps_count_; ++i) {
+      places_[in_.size() + i].data = nullptr;
       for (const int64_t k : op.steps[i].in) last_use_[k] = static_cast<int>(i);
     }
     place_inputs(op, l);
-    place_results(op, l);
-    for (size_t i = 0; i < op.steps.size(); ++i) add_step(i, op.steps[i]);
-    if (slots_ > 0) {
-      const int64_t fit = kSlotBytes / (slots_ * slot_element_) / 64 * 64;
-      tile_ = std::clamp(fit, kLeastTile, kMostTile);
+    for (size_t r = 0; r < l.out.size(); ++r) {
+      places_[op.results[r]].data = l.out[r].as<std::byte>();
     }
+    const ElementwiseTable& table = elementwise_table();
+    for (size_t i = 0; i < steps_count_; ++i) add_step(i, op.steps[i], table);
+    choose_tile(n);
   }
 
   int64_t tile() const { return tile_; }
@@ -70,7 +64,7 @@ class Line {
     for (int64_t at = begin; at < end; at += tile_) {
       const int64_t n = std::min(tile_, end - at);
       for (size_t k = 0; k < in_.size(); ++k) {
-        if (places_[k].slot < 0 || (at > begin && constant_ >> k & 1)) continue;
+        if (places_[k].data != nullptr || (at > begin && constant_ >> k & 1)) continue;
         gather_range(in_[k], at, n, address(k, at, scratch));
       }
       run_tile(at, n, scratch);
@@ -80,7 +74,7 @@ class Line {
  private:
   std::byte* address(size_t operand, int64_t at, std::byte* scratch) const {
     const Place& p = places_[operand];
-    return p.slot < 0 ? p.data + at * p.element : scratch + p.slot * tile_ * slot_element_;
+    return p.data != nullptr ? p.data + at * p.element : scratch + p.slot * slot_bytes_;
   }
 
   void run_tile(int64_t at, int64_t n, std::byte* scratch) const {
@@ -110,19 +104,33 @@ class Line {
       if (meta.is_contiguous() && !overwritten(op, l, k)) {
         places_[k].data = l.in[k].as<std::byte>();
       } else {
+        places_[k].data = nullptr;
         take_slot(places_[k]);
-        if (same_everywhere(meta)) constant_ |= 1U << k;
+        if (fits_period(period_of(meta))) constant_ |= 1U << k;
       }
     }
   }
 
-  void place_results(const Fused& op, const Launch& l) {
-    for (size_t r = 0; r < l.out.size(); ++r) {
-      places_[op.results[r]].data = l.out[r].as<std::byte>();
-    }
+  /// Tiles are cut so that an input that repeats is the same in all of them, if they may be.
+  bool fits_period(int64_t period) {
+    if (period > kLeastTile) return false;
+    const auto [least, most] = std::minmax(period, period_);
+    if (least != 1 && most % least != 0) return false;
+    period_ = most;
+    return true;
   }
 
-  void add_step(size_t i, const FusedStep& fused) {
+  void choose_tile(int64_t n) {
+    const int64_t each = slots_ * slot_element_;
+    tile_ = n;  // small tensors are one tile, found without a division
+    if (n > kMostTile || n * each > kSlotBytes) {
+      const int64_t fit = each == 0 ? kMostTile : kSlotBytes / each / 64 * 64;
+      tile_ = std::clamp(fit, kLeastTile, kMostTile) / period_ * period_;
+    }
+    slot_bytes_ = (tile_ * slot_element_ + 63) / 64 * 64 + kSlotGap;
+  }
+
+  void add_step(size_t i, const FusedStep& fused, const ElementwiseTable& table) {
     const ElementwiseIndex index = fused.op->traits().elementwise;
     Step& step = steps_[i];
     step.operands = static_cast<uint8_t>(fused.in.size());
@@ -135,7 +143,7 @@ class Line {
       step.loop = conversion_loop(out.dtype, from);
     } else {
       set_type(out, is_predicate(index) ? bool_ : from);
-      step.loop = elementwise_table().at(index, from);
+      step.loop = table.at(index, from);
     }
     if (out.data == nullptr) take_slot(out);
     give_back(i, fused);
@@ -155,16 +163,17 @@ class Line {
   void give_back(size_t step, const FusedStep& fused) {
     for (const int64_t k : fused.in) {
       const bool constant = k < static_cast<int64_t>(in_.size()) && (constant_ >> k & 1);
-      if (places_[k].slot < 0 || constant || last_use_[k] != static_cast<int>(step)) continue;
+      if (places_[k].data != nullptr || constant || last_use_[k] != static_cast<int>(step))
+        continue;
       free_ |= uint64_t{1} << places_[k].slot;
     }
   }
 
   std::span<const View> in_;
   size_t steps_count_;
-  unsigned constant_ = 0;  // bit k: input k is one value, gathered once
+  unsigned constant_ = 0;  // bit k: input k is the same in every tile, and gathered once
   uint64_t free_ = ~uint64_t{0};
-  int64_t slots_ = 0, slot_element_ = 1, tile_ = kMostTile;
+  int64_t slots_ = 0, slot_element_ = 1, slot_bytes_ = 0, period_ = 1, tile_ = kMostTile;
   Place places_[kMostOperands];
   int last_use_[kMostOperands];
   Step steps_[kMostFusedSteps];
@@ -176,7 +185,8 @@ class Line {
 void Fused::cpu(const Launch& l) const {
   const int64_t n = l.out[0].meta->numel();
   if (n == 0) return;
-  const cpu::Line line(*this, l);
+  const cpu::Line line(*this, l, n);
+  if (n <= line.tile()) return line.run(0, n);
   const auto work = static_cast<int64_t>(steps.size() + l.in.size());
   const int64_t tiles = std::max<int64_t>(1, 2 * cpu::kParallelElements / work / line.tile());
   parallel_for(n, tiles * line.tile(), [&](int64_t begin, int64_t end) { line.run(begin, end); });

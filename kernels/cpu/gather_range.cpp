@@ -60,17 +60,25 @@ void gather(const Walk<1>& walk, const T* from, int64_t begin, int64_t count, T*
 
 template <class T>
 void gather_repeating(const View& x, int64_t begin, int64_t count, T* to) {
-  const Walk<1> walk = merged(*x.meta);
-  const bool repeats = walk.strides[0][0] == 0;
-  const int64_t period = repeats ? walk.sizes.numel() / walk.sizes[0] : count;
+  const int64_t period = period_of(*x.meta);
+  if (period == 1) return static_cast<void>(std::fill_n(to, count, *x.as<T>()));
   int64_t done = std::min(count, period);
-  gather(walk, x.as<T>(), begin, done, to);
+  gather(merged(*x.meta), x.as<T>(), begin, done, to);
   for (; done < count; done = std::min(count, 2 * done)) {
     std::copy_n(to, std::min(done, count - done), to + done);
   }
 }
 
 }  // namespace
+
+int64_t period_of(const Meta& meta) {
+  int64_t period = 1, inner = 1;
+  for (size_t d = meta.shape.size(); d-- > 0;) {
+    inner *= meta.shape[d];
+    if (meta.strides[d] != 0 && meta.shape[d] != 1) period = inner;
+  }
+  return period;
+}
 
 void gather_range(const View& x, int64_t begin, int64_t count, void* to) {
   switch (size_of(x.meta->dtype)) {

@@ -99,6 +99,11 @@ TEST(FusedConv2d, RefusesWrongOperands) {
   EXPECT_THROW(run({c.a, false, true}, x, w, b, sample({3})), Error);
   EXPECT_THROW(run({c.a, false, true}, x, w, b, r.to(float64)), Error);
   EXPECT_THROW(run({c.a, false, false, Activation::none, true, c.w}, x, w, b, r), Error);
+  EXPECT_THROW(run({c.a, false, true}, x, w, b, transpose(r, 2, 3)), Error);  // not dense
+  const int64_t huge = int64_t{1} << 60;
+  for (const Shape& shape : {Shape{-1, 1, 1, 1}, Shape{huge, 16, 3, 3}, Shape{3}}) {
+    EXPECT_THROW(run({c.a, false, false, Activation::none, true, shape}, x, b, b, r), Error);
+  }
   EXPECT_THROW(apply(PackConvWeight{c.a, x.HW()}, b), Error);
   EXPECT_THROW(apply(PackConvWeight{c.a, Pair(0)}, sample({4, 4, 5, 5})), Error);
 }
