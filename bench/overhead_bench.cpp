@@ -1,8 +1,16 @@
-// What one call costs where the arithmetic costs next to nothing: eager adds of four elements, and
-// deep chains of Linear(4, 4) replayed by a SymbolicModel.
+// What one call costs where the arithmetic costs next to nothing: eager adds of four elements, deep
+// chains of Linear(4, 4) replayed by a SymbolicModel, kernels launched with everything prepared, as
+// a replayed program launches them, and a fork-join of two threads that have nothing to do.
 
 #include <benchmark/benchmark.h>
 #include <reprise/reprise.h>
+
+#include "../core/dispatch.h"
+#include "../core/ops/create.h"
+#include "../core/ops/elementwise.h"
+#include "../core/ops/matmul.h"
+#include "../core/ops/reduce.h"
+#include "../core/parallel.h"
 
 namespace reprise_bench {
 namespace {
@@ -40,6 +48,63 @@ void chain_train(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 
+/// `op` on `in` as an instruction of a program.
+void launch(benchmark::State& state, const OpRef& op, const Tensors& in) {
+  const NoGradGuard guard;
+  const Tensors out = dispatch(*op, in);
+  std::vector<View> views;
+  Metas metas;
+  for (const Tensor& t : in) {
+    views.push_back({t.raw_data(), &t.meta()});
+    metas.push_back(t.meta());
+  }
+  for (const Tensor& t : out) views.push_back({t.raw_data(), &t.meta()});
+  const Tensor workspace =
+      empty({static_cast<int64_t>(op->workspace(metas, {}))}, {.dtype = bool_});
+  const std::span<const View> all = views;
+  const Launch prepared{all.first(in.size()), all.subspan(in.size()), workspace.raw_data(), {}};
+  for (auto _ : state) op->launch({}, prepared);
+}
+
+/// `make_inputs` returns Tensors.
+template <Op T, class F>
+void add_launch(const std::string& name, const T& op, F make_inputs) {
+  const auto run = [=](benchmark::State& state) { launch(state, Model(op).keep(), make_inputs()); };
+  benchmark::RegisterBenchmark(("launch/" + name).c_str(), run)->UseRealTime();
+}
+
+Tensor square() { return randn({4, 4}); }
+Tensor transposed_square() { return transpose(square(), 0, 1); }
+Tensor row() { return randn({4}); }
+
+/// The calls of Linear(4, 4) at batch 4, forward and backward, and others of that size.
+const bool launches = [] {
+  add_launch("linear 4x4", Linear{}, [] { return Tensors{square(), square(), row()}; });
+  add_launch("matmul 4x4", MatMul{}, [] { return Tensors{square(), square()}; });
+  add_launch("matmul 4x4 transposed", MatMul{}, [] {
+    return Tensors{transposed_square(), square()};
+  });
+  add_launch("sum 4x4 over rows", Sum{{0}, false}, [] { return Tensors{square()}; });
+  add_launch("sum 4x4", Sum{{0, 1}, false}, [] { return Tensors{square()}; });
+  add_launch("add 4x4", Add{}, [] { return Tensors{square(), square()}; });
+  add_launch("add 4x4 expanded", Add{}, [] { return Tensors{square(), expand(row(), {4, 4})}; });
+  add_launch("tanh 4x4", Tanh{}, [] { return Tensors{square()}; });
+  add_launch("copy 4x4", Copy{float32}, [] { return Tensors{square()}; });
+  add_launch("copy 4x4 transposed", Copy{float32}, [] { return Tensors{transposed_square()}; });
+  add_launch("full 4x4", Full{{4, 4}, 1.0, float32, {}}, [] { return Tensors{}; });
+  return true;
+}();
+
+void fork_join(benchmark::State& state) {
+  const int before = num_threads();
+  set_num_threads(2);
+  for (auto _ : state) {
+    parallel_for(2, 1, [](int64_t begin, int64_t) { benchmark::DoNotOptimize(begin); });
+  }
+  set_num_threads(before);
+}
+
+BENCHMARK(fork_join)->Name("fork_join/two_threads")->UseRealTime();
 BENCHMARK_CAPTURE(eager_add, plain, false)->Name("eager_add/plain")->UseRealTime();
 BENCHMARK_CAPTURE(eager_add, grad, true)->Name("eager_add/requires_grad")->UseRealTime();
 BENCHMARK(chain_forward)->Name("linear_chain/forward")->Arg(250)->Arg(1000)->UseRealTime();

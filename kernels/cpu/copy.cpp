@@ -28,20 +28,22 @@ void convert(const View& to, const View& from) {
   map(conversion_loop(to.meta->dtype, from.meta->dtype), nullptr, operands, 0b10, 0b01);
 }
 
+void move_dense(const View& to, const View& from) {
+  const auto bytes = to.meta->numel() * static_cast<int64_t>(size_of(to.meta->dtype));
+  parallel_for(bytes, kParallelElements * 8, [&](int64_t begin, int64_t end) {
+    std::memcpy(to.as<std::byte>() + begin, from.as<std::byte>() + begin,
+                static_cast<size_t>(end - begin));
+  });
+}
+
 void move_bytes(const View& to, const View& from) {
   const View operands[] = {to, from};
+  if (are_dense(operands)) return move_dense(to, from);
   const Nest nest(operands, kBlockSize);
-  const int64_t element = nest.element(0);
-  if (nest.dense()) {
-    parallel_for(nest.numel() * element, kParallelElements * 8, [&](int64_t begin, int64_t end) {
-      std::memcpy(to.as<std::byte>() + begin, from.as<std::byte>() + begin,
-                  static_cast<size_t>(end - begin));
-    });
-  } else {
-    nest.for_each_block([element](const Block& block) {
-      copy_block(block.rows, block.columns, element, block.parts[0], block.parts[1]);
-    });
-  }
+  if (nest.dense()) return move_dense(to, from);
+  nest.for_each_block([element = nest.element(0)](const Block& block) {
+    copy_block(block.rows, block.columns, element, block.parts[0], block.parts[1]);
+  });
 }
 
 }  // namespace

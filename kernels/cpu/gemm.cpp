@@ -192,7 +192,7 @@ bool try_dots(const Gemm<T>& p, const GemmKernels<T>& kernel) {
 
 template <class T>
 bool try_tiny(const Gemm<T>& p, const GemmKernels<T>& kernel) {
-  if (p.m > kernel.tile_rows || p.n > kernel.width || p.k > kTinyDepth) return false;
+  if (p.m > kTinyRows || p.n > kTinyColumns || p.k > kTinyDepth) return false;
   kernel.tiny({.rows = p.m,
                .columns = p.n,
                .depth = p.k,

@@ -8,23 +8,39 @@
 namespace reprise {
 namespace {
 
-/// C[m, n] = A[m, k] B[k, n] for the last two dimensions of the views.
+/// The last two dimensions of a view.
+struct Matrix {
+  explicit Matrix(const View& view)
+      : data(view.data),
+        rows(view.meta->shape[view.meta->shape.size() - 2]),
+        columns(view.meta->shape.back()),
+        row(view.meta->strides[view.meta->shape.size() - 2]),
+        column(view.meta->strides.back()) {}
+  Matrix transposed() const {
+    Matrix m = *this;
+    std::swap(m.rows, m.columns);
+    std::swap(m.row, m.column);
+    return m;
+  }
+
+  void* data;
+  int64_t rows, columns, row, column;  // sizes, and steps from one to the next
+};
+
+/// C[m, n] = A[m, k] B[k, n].
 template <class T>
-cpu::Gemm<T> gemm_of(const View& a, const View& b, const View& c) {
-  const size_t ra = a.meta->shape.size() - 2, rb = b.meta->shape.size() - 2;
-  cpu::Gemm<T> g;
-  g.a = a.as<T>();
-  g.b = b.as<T>();
-  g.c = c.as<T>();
-  g.m = a.meta->shape[ra];
-  g.k = a.meta->shape[ra + 1];
-  g.n = b.meta->shape[rb + 1];
-  g.a_row = a.meta->strides[ra];
-  g.a_column = a.meta->strides[ra + 1];
-  g.b_row = b.meta->strides[rb];
-  g.b_column = b.meta->strides[rb + 1];
-  g.c_row = g.n;
-  return g;
+cpu::Gemm<T> gemm_of(const Matrix& a, const Matrix& b, const View& c) {
+  return {.m = a.rows,
+          .n = b.columns,
+          .k = a.columns,
+          .a = static_cast<const T*>(a.data),
+          .a_row = a.row,
+          .a_column = a.column,
+          .b = static_cast<const T*>(b.data),
+          .b_row = b.row,
+          .b_column = b.column,
+          .c = c.as<T>(),
+          .c_row = b.columns};
 }
 
 size_t workspace_of(DType dtype, int64_t m, int64_t n, int64_t k) {
@@ -34,10 +50,7 @@ size_t workspace_of(DType dtype, int64_t m, int64_t n, int64_t k) {
 
 void linear(const Launch& l, cpu::Loop activation) {
   visit_floating("linear", l.out[0].meta->dtype, [&]<class T>() {
-    Meta transposed = *l.in[1].meta;
-    std::swap(transposed.shape[0], transposed.shape[1]);
-    std::swap(transposed.strides[0], transposed.strides[1]);
-    cpu::Gemm<T> g = gemm_of<T>(l.in[0], {l.in[1].data, &transposed}, l.out[0]);
+    cpu::Gemm<T> g = gemm_of<T>(Matrix(l.in[0]), Matrix(l.in[1]).transposed(), l.out[0]);
     if (l.in.size() == 3) g.column_bias = l.in[2].as<T>();
     g.activation = activation;
     cpu::gemm(g, l.workspace);
@@ -55,7 +68,7 @@ size_t MatMul::workspace(std::span<const Meta> in, Device) const {
 void MatMul::cpu(const Launch& l) const {
   const View &a = l.in[0], &b = l.in[1], &c = l.out[0];
   visit_floating(name, c.meta->dtype, [&]<class T>() {
-    const cpu::Gemm<T> g = gemm_of<T>(a, b, c);
+    const cpu::Gemm<T> g = gemm_of<T>(Matrix(a), Matrix(b), c);
     if (c.meta->dim() == 2) return cpu::gemm(g, l.workspace);
     cpu::gemm_batch<T>(g, {c.meta->shape[0], a.meta->strides[0], b.meta->strides[0], g.m * g.n},
                        l.workspace);

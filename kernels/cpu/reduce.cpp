@@ -175,6 +175,46 @@ void sum(const SumPlan& plan, const T* x, Out* y, SumType<T>* partial) {
   }
 }
 
+/// A dense x seen as [outer, length, columns], to be summed over `length`.
+struct DenseSum {
+  int64_t outer = 1, length = 1, columns = 1;
+  bool tiny = false;
+};
+
+/// Not tiny when x is large or does not lie so, or when the dimensions are not neighbours.
+DenseSum dense_sum(const Meta& x, const Shape& dims) {
+  constexpr int64_t kTinySum = 1024;
+  DenseSum sum;
+  if (dims.empty() || dims.back() - dims[0] + 1 != dims.dim()) return sum;
+  for (size_t d = x.shape.size(); d-- > 0;) {
+    const int64_t i = static_cast<int64_t>(d), size = x.shape[d];
+    const int64_t step = sum.columns * sum.length * sum.outer;
+    if ((x.strides[d] != step && size != 1) || size > kTinySum) return sum;
+    (i > dims.back() ? sum.columns : i < dims[0] ? sum.outer : sum.length) *= size;
+  }
+  const int64_t numel = sum.columns * sum.length * sum.outer;
+  sum.tiny = numel > 0 && numel <= kTinySum && sum.columns <= kTileColumns;
+  return sum;
+}
+
+/// Calls the kernels with no plan made.
+template <class T, class Out>
+bool try_tiny(const DenseSum& sum, const T* x, Out* y) {
+  if (!sum.tiny) return false;
+  const ReduceKernels<T>& kernel = kernels<T>();
+  for (int64_t o = 0; o < sum.outer; ++o, x += sum.length * sum.columns, y += sum.columns) {
+    if (sum.columns == 1) {
+      *y = static_cast<Out>(kernel.sum(x, sum.length, 1));
+      continue;
+    }
+    SumType<T> sums[kTileColumns];
+    std::fill_n(sums, sum.columns, SumType<T>{});
+    kernel.add_rows(sums, x, sum.length, sum.columns, sum.columns);
+    for (int64_t j = 0; j < sum.columns; ++j) y[j] = static_cast<Out>(sums[j]);
+  }
+  return true;
+}
+
 }  // namespace
 }  // namespace cpu
 
@@ -186,11 +226,13 @@ size_t Sum::workspace(std::span<const Meta> in, Device) const {
 
 void Sum::cpu(const Launch& l) const {
   const View &x = l.in[0], &y = l.out[0];
-  const cpu::SumPlan plan = cpu::plan_sum(*x.meta, dims);
+  const cpu::DenseSum dense = cpu::dense_sum(*x.meta, dims);
   visit_dtype(x.meta->dtype, [&]<class T>() {
     using In = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
     using Out = std::conditional_t<std::is_floating_point_v<T>, T, int64_t>;
-    cpu::sum(plan, x.as<In>(), y.as<Out>(), static_cast<cpu::SumType<In>*>(l.workspace));
+    if (cpu::try_tiny(dense, x.as<In>(), y.as<Out>())) return;
+    cpu::sum(cpu::plan_sum(*x.meta, dims), x.as<In>(), y.as<Out>(),
+             static_cast<cpu::SumType<In>*>(l.workspace));
   });
 }
 

@@ -1,5 +1,6 @@
 #include "../../kernels/cpu/gemm.h"
 
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -75,6 +76,45 @@ TEST(Gemm, SmallSizesOfAllRemainders) {
   for (int64_t m : {1, 2, 3, 4, 5, 7, 13, 14, 15, 29}) {
     for (int64_t n : {1, 2, 3, 4, 8, 15, 16, 17, 31, 33, 49}) {
       for (int64_t k : {1, 2, 5, 17}) check_everywhere({m, n, k});
+    }
+  }
+}
+
+TEST(Gemm, AllTinySizesAndLayouts) {
+  constexpr std::array layouts{Layout::plain, Layout::transposed, Layout::spread};
+  for (int64_t i = 0; i < 10 * 10 * 10 * 9; ++i) {
+    const int64_t m = i % 10, n = i / 10 % 10, k = i / 100 % 10, flags = m + 3 * n + 5 * k;
+    const Layout a = layouts[static_cast<size_t>(i / 1000 % 3)];
+    const Layout b = layouts[static_cast<size_t>(i / 3000)];
+    check_everywhere({m, n, k, a, b, flags % 2 == 0, flags % 3 == 0, flags % 4 < 2});
+  }
+}
+
+TEST(Gemm, TheLargestTinySizes) {
+  for (const Layout b : {Layout::plain, Layout::transposed, Layout::spread}) {
+    for (int64_t m : {14, 15, 32, 33}) {
+      for (int64_t n : {15, 16, 17}) {
+        for (int64_t k : {15, 16, 17}) check_everywhere({m, n, k, b, b, n == 15, n == 16, true});
+      }
+    }
+  }
+}
+
+// So that a batch may be cut: a row has the bits that it has among others.
+TEST(Gemm, TinyRowsHaveTheBitsOfLargerProducts) {
+  for (const Isa level : testable_levels()) {
+    for (const auto& [n, k] : {std::pair<int64_t, int64_t>{4, 4}, {9, 3}, {16, 16}}) {
+      Operands<float> few({4, n, k}), many({40, n, k});
+      few.p.b = many.p.b;
+      few.p.a = many.p.a;
+      const Bytes workspace(gemm_workspace<float>(40, n, k));
+      gemm(few.p, workspace.data(), level);
+      gemm(many.p, workspace.data(), level);
+      for (int64_t i = 0; i < 4; ++i) {
+        EXPECT_EQ(std::memcmp(few.p.c + i * (n + 3), many.p.c + i * (n + 3),
+                              static_cast<size_t>(n) * sizeof(float)),
+                  0);
+      }
     }
   }
 }

@@ -62,12 +62,27 @@ TEST(Reduce, SumsAnyLayoutOverAnyDims) {
   });
 }
 
+TEST(Reduce, SumsEverySmallShape) {
+  on_every_isa([] {
+    for (int64_t i = 0; i < 6 * 6 * 10; ++i) {
+      const Tensor x = sample({i % 6, i / 6 % 6, i / 36});
+      check_all_sums(x, 1e-6);
+      check_all_sums(transpose(x, 0, 2), 1e-6);
+    }
+    for (const Shape& shape :
+         {Shape{31, 33}, {32, 32}, {1, 1024}, {1024, 1}, {2, 512}, {1, 1025}}) {
+      check_all_sums(sample(shape, float64), 1e-12);
+    }
+  });
+}
+
 TEST(Reduce, SumsEveryType) {
   on_every_isa([] {
     for (const DType dtype : kAllTypes) {
       const Tensor x = abs(sample({6, 70}) * 50).to(dtype);
       check_all_sums(x, 1e-6);
       check_all_sums(x.t(), 1e-6);
+      check_all_sums(x.slice(0, 0, 3).slice(1, 0, 5).contiguous(), 1e-6);
       EXPECT_EQ(sum(x).dtype(), is_floating_point(dtype) ? dtype : int64);
     }
   });

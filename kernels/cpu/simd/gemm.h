@@ -37,7 +37,7 @@ struct DotBlock {
   const T *row_bias, *column_bias;
 };
 
-inline constexpr int64_t kTinyDepth = 16;
+inline constexpr int64_t kTinyRows = 32, kTinyColumns = 16, kTinyDepth = 16;
 
 template <class T>
 struct GemmKernels {
@@ -49,8 +49,8 @@ struct GemmKernels {
                  int64_t depth);
   void (*block)(const GemmBlock<T>&);
   void (*dots)(const DotBlock<T>&);
-  /// One tile at most: rows <= tile_rows, columns <= width, depth <= kTinyDepth, nothing packed.
-  /// B's element (k, j) lies at b[k * b_step + j * b_panel].
+  /// rows <= kTinyRows, columns <= kTinyColumns, depth <= kTinyDepth, nothing packed. B's element
+  /// (k, j) lies at b[k * b_step + j * b_panel].
   void (*tiny)(const GemmBlock<T>&);
 };
 

@@ -4,6 +4,7 @@
 #include "gemm.h"
 
 #include "tile.h"
+#include "tiny_product.h"
 
 namespace reprise::cpu::REPRISE_ISA {
 
@@ -90,25 +91,6 @@ void block(const GemmBlock<T>& g) {
       column_of_tiles<T, TileForm::strided>(g, tile);
     }
   }
-}
-
-template <class T>
-void tiny(const GemmBlock<T>& g) {
-  alignas(64) T b[kTinyDepth * kWidth<T>];
-  pack<T>(b, kWidth<T>, {g.b, g.b_panel, g.b_step, g.columns, g.depth});
-  run_tile<T, TileForm::strided>(g.rows, {.depth = g.depth,
-                                          .a = g.a,
-                                          .a_row = g.a_row,
-                                          .a_step = g.a_step,
-                                          .b = b,
-                                          .b_step = kWidth<T>,
-                                          .offset = nullptr,
-                                          .c = g.c,
-                                          .c_row = g.c_row,
-                                          .columns = g.columns,
-                                          .accumulate = g.accumulate,
-                                          .row_bias = g.row_bias,
-                                          .column_bias = g.column_bias});
 }
 
 // MI x NJ dot products at once; the partial sums of each stay in the lanes of one vector.

@@ -212,7 +212,10 @@ REPRISE_INLINE V fma(const V& a, const V& b, const V& c) {
     return (V)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
 #elif defined(__FMA__)
   if constexpr (kSame<V, Vec<float>>) return (V)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
-  if constexpr (kSame<V, Vec<double>>)
+#endif
+#if defined(__FMA__)
+  if constexpr (kSame<V, Vec<float, 4>>) return (V)_mm_fmadd_ps((__m128)a, (__m128)b, (__m128)c);
+  if constexpr (kSame<V, Vec<double, 4>>)
     return (V)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
 #endif
   return a * b + c;
