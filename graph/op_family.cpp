@@ -6,14 +6,14 @@
 namespace reprise::detail {
 namespace {
 
-constexpr std::array<OpFamily, 8> kFamilies{{{"convolution", "#4e79a7"},
-                                             {"matrix product", "#f28e2b"},
-                                             {"normalization", "#b07aa1"},
-                                             {"pooling", "#59a14f"},
-                                             {"reduction, softmax", "#e15759"},
-                                             {"update", "#9c755f"},
-                                             {"elementwise", "#76b7b2"},
-                                             {"other", "#edc948"}}};
+constexpr std::array<OpFamily, 8> kFamilies{{{"convolution", "#7fa6d3"},
+                                             {"matrix product", "#f5a55a"},
+                                             {"normalization", "#c39bc0"},
+                                             {"pooling", "#8cc085"},
+                                             {"reduction, softmax", "#ee8a8b"},
+                                             {"update", "#c0a08c"},
+                                             {"elementwise", "#8cc8c3"},
+                                             {"other", "#f1d470"}}};
 
 /// The family of the first part that occurs in the name of an op.
 struct Part {
