@@ -57,9 +57,9 @@ std::string traced_text(const Tensor& x) {
 }  // namespace
 
 void Tensor::fail_traced(std::string_view reader, const Where& where) const {
-  std::string_view file = where.file_name();
+  std::string_view file = where.file;
   file.remove_prefix(file.find_last_of('/') + 1);
-  fail(ErrorKind::Graph, reader, " at ", file, ":", where.line(), ": the values of ",
+  fail(ErrorKind::Graph, reader, " at ", file, ":", where.line, ": the values of ",
        traced_text(*this),
        " are known only at replay; inside trace nothing may depend on them: use ops instead "
        "(where, maximum, gather), or read the value outside");

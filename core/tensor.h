@@ -8,7 +8,6 @@
 #include <initializer_list>
 #include <iosfwd>
 #include <optional>
-#include <source_location>
 #include <string>
 #include <vector>
 
@@ -67,6 +66,15 @@ struct Dims : Shape {
 
 struct ValuesIndices;
 
+/// The line of the caller, for errors.
+struct Where {
+  const char* file;
+  int line;
+  static constexpr Where current(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    return {file, line};
+  }
+};
+
 class REPRISE_API Tensor {
  public:
   /// An undefined tensor; only `defined` may be asked of it.
@@ -104,7 +112,6 @@ class REPRISE_API Tensor {
   std::array<int64_t, 3> HWC() const;
 
   // Reading values. Inside a trace they are not known yet: a Graph error names the caller's line.
-  using Where = std::source_location;
 
   /// First element. DType error unless T is the element type, Device error unless on the CPU.
   template <class T>

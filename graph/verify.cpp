@@ -124,6 +124,9 @@ class Verifier {
            " should be the next moment of %", source);
     moment_[index(id)] = ++latest_[index(out.root)];
     if (external_[index(out.root)]) written_.insert(out.root);
+    const auto early = early_.find(out.root);
+    expect(early == early_.end() || !early->second || at_ < static_cast<size_t>(graph_.prologue),
+           "it writes %", source, ", which the prologue made once for every run");
   }
 
   void check_prologue(const Call& call) {
