@@ -56,7 +56,7 @@ std::string traced_text(const Tensor& x) {
 
 }  // namespace
 
-void Tensor::fail_traced(std::string_view reader, const Where& where) const {
+void Tensor::fail_traced(std::string_view reader, const CallSite& where) const {
   std::string_view file = where.file;
   file.remove_prefix(file.find_last_of('/') + 1);
   fail(ErrorKind::Graph, reader, " at ", file, ":", where.line, ": the values of ",
@@ -90,18 +90,18 @@ Scalar Tensor::scalar() const {
 }
 
 template <class T>
-std::vector<T> Tensor::to_vector(const Where& where) const {
+std::vector<T> Tensor::to_vector(const CallSite& where) const {
   if (is_traced()) fail_traced("to_vector", where);
   const Tensor dense = detach().to(Device::cpu()).to(dtype_of<T>()).contiguous();
   const T* first = dense.data<T>();
   return std::vector<T>(first, first + dense.numel());
 }
-template std::vector<float> Tensor::to_vector(const Where&) const;
-template std::vector<double> Tensor::to_vector(const Where&) const;
-template std::vector<int64_t> Tensor::to_vector(const Where&) const;
-template std::vector<int32_t> Tensor::to_vector(const Where&) const;
-template std::vector<uint8_t> Tensor::to_vector(const Where&) const;
-template std::vector<bool> Tensor::to_vector(const Where&) const;
+template std::vector<float> Tensor::to_vector(const CallSite&) const;
+template std::vector<double> Tensor::to_vector(const CallSite&) const;
+template std::vector<int64_t> Tensor::to_vector(const CallSite&) const;
+template std::vector<int32_t> Tensor::to_vector(const CallSite&) const;
+template std::vector<uint8_t> Tensor::to_vector(const CallSite&) const;
+template std::vector<bool> Tensor::to_vector(const CallSite&) const;
 
 Tensor Tensor::to(DType wanted) const {
   if (dtype() == wanted) return *this;

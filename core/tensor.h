@@ -67,7 +67,7 @@ struct Dims : Shape {
 struct ValuesIndices;
 
 /// The line of the caller, for errors.
-struct Where {
+struct CallSite {
   const char* file;
   int line;
   static constexpr Where current(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
@@ -115,7 +115,7 @@ class REPRISE_API Tensor {
 
   /// First element. DType error unless T is the element type, Device error unless on the CPU.
   template <class T>
-  T* data(const Where& where = Where::current()) const {
+  T* data(const CallSite& where = CallSite::current()) const {
     if (is_traced()) [[unlikely]]
       fail_traced("data", where);
     return static_cast<T*>(data_as(dtype_of<T>()));
@@ -124,7 +124,7 @@ class REPRISE_API Tensor {
   void* raw_data() const;
   /// The value of a one-element tensor, converted to T.
   template <class T>
-  T item(const Where& where = Where::current()) const {
+  T item(const CallSite& where = CallSite::current()) const {
     if (is_traced()) [[unlikely]]
       fail_traced("item", where);
     return scalar().template to<T>();
@@ -132,7 +132,7 @@ class REPRISE_API Tensor {
   Scalar scalar() const;
   /// All values in row-major order, converted to T.
   template <class T>
-  std::vector<T> to_vector(const Where& where = Where::current()) const;
+  std::vector<T> to_vector(const CallSite& where = CallSite::current()) const;
 
   /// Same values as `dtype` or on `device`; the tensor itself when nothing changes. Differentiable.
   Tensor to(DType dtype) const;
@@ -243,7 +243,7 @@ class REPRISE_API Tensor {
 
  private:
   void* data_as(DType dtype) const;
-  [[noreturn]] void fail_traced(std::string_view reader, const Where& where) const;
+  [[noreturn]] void fail_traced(std::string_view reader, const CallSite& where) const;
 
   Ref<TensorImpl> impl_;
 };
