@@ -70,7 +70,8 @@ struct ValuesIndices;
 struct CallSite {
   const char* file;
   int line;
-  static constexpr Where current(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+  static constexpr CallSite current(const char* file = __builtin_FILE(),
+                                    int line = __builtin_LINE()) {
     return {file, line};
   }
 };
