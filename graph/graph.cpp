@@ -90,6 +90,11 @@ bool covers_memory(const Graph& graph, ValueId id) {
          elements_spanned(v.meta) == elements_spanned(whole);
 }
 
+Metas After::infer(std::span<const Meta> in) const {
+  check(in.size() == 2, ErrorKind::Value, name, ": expected 2 operands, got ", in.size());
+  return {in[0]};
+}
+
 Uses::Uses(const Graph& graph) : first_(graph.values.size() + 1, 0) {
   const auto for_each = [&](auto f) {
     for (size_t i = 0; i < graph.code.size(); ++i) {

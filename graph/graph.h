@@ -86,7 +86,7 @@ REPRISE_API bool covers_memory(const Graph& graph, ValueId id);
 struct After {
   static constexpr std::string_view name = "after";
   static constexpr bool alias = true;
-  Metas infer(std::span<const Meta> in) const { return {in[0]}; }
+  Metas infer(std::span<const Meta> in) const;
 };
 
 /// Which calls read each value: for every value the indices into `code`, ascending. Outputs and

@@ -2,11 +2,14 @@
 
 #include "../dispatch.h"
 #include "../ops.h"
+#include "check_operands.h"
 #include "view.h"
 
 namespace reprise {
 
 Metas Cat::infer(std::span<const Meta> in) const {
+  check(!in.empty(), ErrorKind::Value, "cat: expected at least one tensor, got none");
+  check_dim(name, dim, in[0].dim());
   Shape shape = in[0].shape;
   const auto at = static_cast<size_t>(dim);
   for (size_t i = 1; i < in.size(); ++i) {
@@ -24,9 +27,9 @@ Metas Cat::infer(std::span<const Meta> in) const {
     std::swap(other[at], shape[at]);
     check(same, ErrorKind::Shape, "cat: expected sizes like ", in[0].shape, " besides dim ", dim,
           ", got ", other, " at position ", i);
-    shape[at] += other[at];
+    shape[at] = checked_add(name, shape[at], other[at]);
   }
-  return {Meta(shape, in[0].dtype)};
+  return {checked_meta(name, shape, in[0].dtype)};
 }
 
 Tensors Cat::vjp(const Vjp& v) const {

@@ -4,11 +4,20 @@
 
 #include "../dispatch.h"
 #include "../ops.h"
+#include "check_operands.h"
 
 namespace reprise {
 
-Metas Full::infer(std::span<const Meta>) const { return {Meta(shape, dtype, device)}; }
-Metas Arange::infer(std::span<const Meta>) const { return {Meta({size}, dtype, device)}; }
+Metas Full::infer(std::span<const Meta> in) const {
+  check_count(name, in, 0);
+  return {checked_meta(name, shape, dtype, device)};
+}
+
+Metas Arange::infer(std::span<const Meta> in) const {
+  check_count(name, in, 0);
+  return {checked_meta(name, {size}, dtype, device)};
+}
+
 namespace {
 
 Tensor finish(Tensor x, const TensorOptions& options) {

@@ -2,6 +2,7 @@
 
 #include "../dispatch.h"
 #include "../ops.h"
+#include "check_operands.h"
 #include "create.h"
 
 namespace reprise {
@@ -11,6 +12,7 @@ namespace reprise {
 
 template <class Self, int Arity>
 Metas Elementwise<Self, Arity>::infer(std::span<const Meta> in) const {
+  check_count(Self::name, in, Self::arity - (std::is_same_v<Self, Where> ? 1 : 0));
   const Meta& x = in[0];
   const bool fits = Self::domain == Domain::all || is_floating_point(x.dtype) ||
                     (Self::domain == Domain::numeric && x.dtype != bool_);
@@ -29,6 +31,7 @@ REPRISE_ELEMENTWISE_OPS(REPRISE_INFER)
 #undef REPRISE_INFER
 
 Metas Where::infer(std::span<const Meta> in) const {
+  check_count(name, in, arity);
   check(in[0].dtype == bool_, ErrorKind::DType, "where: expected a condition of bool, got ",
         in[0].dtype);
   check(in[0].shape == in[1].shape, ErrorKind::Shape, "where: expected operands alike, got ",
@@ -36,7 +39,10 @@ Metas Where::infer(std::span<const Meta> in) const {
   return Elementwise::infer(in.subspan(1));
 }
 
-Metas Copy::infer(std::span<const Meta> in) const { return {Meta(in[0].shape, dtype)}; }
+Metas Copy::infer(std::span<const Meta> in) const {
+  check_count(name, in, 1);
+  return {Meta(in[0].shape, dtype)};
+}
 
 // ---- vjp
 // -------------------------------------------------------------------------------------------

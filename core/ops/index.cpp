@@ -2,28 +2,45 @@
 
 #include "../dispatch.h"
 #include "../ops.h"
+#include "check_operands.h"
 
 namespace reprise {
+namespace {
 
-Metas Gather::infer(std::span<const Meta> in) const {
-  const Meta &x = in[0], &index = in[1];
+/// An index into a tensor of shape `x` along `dim`.
+void check_index(const Meta& index, const Shape& x, int dim) {
   check(index.dtype == int64, ErrorKind::DType, "gather: expected an index of int64, got ",
         index.dtype);
   check(index.dim() == x.dim(), ErrorKind::Shape, "gather: expected an index of ", x.dim(),
-        " dimensions as x ", x.shape, ", got ", index.shape);
-  for (size_t d = 0; d < x.shape.size(); ++d) {
-    check(static_cast<int>(d) == dim || index.shape[d] <= x.shape[d], ErrorKind::Shape,
-          "gather: expected an index no larger than x ", x.shape, " besides dim ", dim, ", got ",
+        " dimensions as x ", x, ", got ", index.shape);
+  check_dim("gather", dim, std::max(x.dim(), 1));
+  for (size_t d = 0; d < x.size(); ++d) {
+    check(static_cast<int>(d) == dim || index.shape[d] <= x[d], ErrorKind::Shape,
+          "gather: expected an index no larger than x ", x, " besides dim ", dim, ", got ",
           index.shape);
   }
-  return {Meta(index.shape, x.dtype)};
+}
+
+}  // namespace
+
+Metas Gather::infer(std::span<const Meta> in) const {
+  check_count(name, in, 2);
+  check_index(in[1], in[0].shape, dim);
+  return {Meta(in[1].shape, in[0].dtype)};
 }
 
 Tensors Gather::vjp(const Vjp& v) const {
   return {apply(GatherGrad{dim, v.in[0].shape()}, v.gy[0], v.in[1]), Tensor()};
 }
 
-Metas GatherGrad::infer(std::span<const Meta> in) const { return {Meta(shape, in[0].dtype)}; }
+Metas GatherGrad::infer(std::span<const Meta> in) const {
+  check_count(name, in, 2);
+  check_floating(name, in[0].dtype);
+  check_index(in[1], shape, dim);
+  check(in[0].shape == in[1].shape, ErrorKind::Shape, "gather_grad: expected a gradient of shape ",
+        in[1].shape, ", got ", in[0].shape);
+  return {checked_meta(name, shape, in[0].dtype)};
+}
 
 Tensors GatherGrad::vjp(const Vjp& v) const {
   return {apply(Gather{dim}, v.gy[0], v.in[1]), Tensor()};

@@ -2,16 +2,10 @@
 
 #include "../dispatch.h"
 #include "../ops.h"
+#include "check_operands.h"
 
 namespace reprise {
 namespace {
-
-void check_floating(std::string_view op, std::span<const Meta> in) {
-  for (const Meta& m : in) {
-    check(is_floating_point(m.dtype) && m.dtype == in[0].dtype, ErrorKind::DType, op,
-          ": expected operands of one floating-point dtype, got ", in[0].dtype, " and ", m.dtype);
-  }
-}
 
 /// The last two dimensions exchanged.
 Tensor transposed(const Tensor& x) { return transpose(x, -1, -2); }
@@ -19,6 +13,7 @@ Tensor transposed(const Tensor& x) { return transpose(x, -1, -2); }
 }  // namespace
 
 Metas MatMul::infer(std::span<const Meta> in) const {
+  check_count(name, in, 2);
   check_floating(name, in);
   const Shape &a = in[0].shape, &b = in[1].shape;
   const size_t r = a.size();
@@ -28,7 +23,7 @@ Metas MatMul::infer(std::span<const Meta> in) const {
         ": expected inner sizes alike, got ", a[r - 1], " and ", b[r - 2]);
   Shape out = a;
   out[r - 1] = b[r - 1];
-  return {Meta(out, in[0].dtype)};
+  return {checked_meta(name, out, in[0].dtype)};
 }
 
 Tensors MatMul::vjp(const Vjp& v) const {
@@ -38,6 +33,7 @@ Tensors MatMul::vjp(const Vjp& v) const {
 }
 
 Metas Linear::infer(std::span<const Meta> in) const {
+  check_count(name, in, 2, 3);
   check_floating(name, in);
   const Shape &x = in[0].shape, &w = in[1].shape;
   check(w.size() == 2, ErrorKind::Shape, "linear: expected a weight [out, in], got ", w);
@@ -45,7 +41,8 @@ Metas Linear::infer(std::span<const Meta> in) const {
         " features for a weight ", w, ", got x of shape ", x);
   check(in.size() == 2 || in[2].shape == Shape{w[0]}, ErrorKind::Shape,
         "linear: expected a bias of shape [", w[0], "], got ", in.back().shape);
-  return {Meta({x[0], w[0]}, in[0].dtype)};
+  check_dense(name, in.subspan(2));
+  return {checked_meta(name, {x[0], w[0]}, in[0].dtype)};
 }
 
 Tensors Linear::vjp(const Vjp& v) const {

@@ -2,6 +2,7 @@
 
 #include "../dispatch.h"
 #include "../ops.h"
+#include "check_operands.h"
 
 namespace reprise {
 namespace {
@@ -38,6 +39,7 @@ Dims batch_dims(const Tensor& x) {
 }  // namespace
 
 Metas BatchNorm::infer(std::span<const Meta> in) const {
+  check_count(name, in, 6);
   const Meta& x = in[0];
   check_x(x);
   const int64_t c = x.shape[1];
@@ -46,11 +48,22 @@ Metas BatchNorm::infer(std::span<const Meta> in) const {
         x.shape);
   const std::array<std::string_view, 4> names{"weight", "bias", "running_mean", "running_var"};
   for (size_t i = 0; i < names.size(); ++i) check_channels(names[i], in[i + 1], x);
+  check(in[5].shape.empty() && in[5].dtype == int64, ErrorKind::Shape,
+        "batch_norm: expected num_batches_tracked as int64[], got ", in[5].dtype, in[5].shape);
+  check_dense(name, in.first(1));
   return {Meta(x.shape, x.dtype), Meta({c}, x.dtype), Meta({c}, x.dtype)};
 }
 
 Metas BatchNormGrad::infer(std::span<const Meta> in) const {
-  const Meta &x = in[1], &w = in[2];
+  check_count(name, in, 5);
+  const Meta &gy = in[0], &x = in[1], &w = in[2];
+  check_x(x);
+  check(gy.shape == x.shape && gy.dtype == x.dtype, ErrorKind::Shape,
+        "batch_norm_grad: expected a gradient like x, ", x.dtype, x.shape, ", got ", gy.dtype,
+        gy.shape);
+  const std::array<std::string_view, 3> names{"weight", "mean", "invstd"};
+  for (size_t i = 0; i < names.size(); ++i) check_channels(names[i], in[i + 2], x);
+  check_dense(name, in.first(2));
   return {Meta(x.shape, x.dtype), Meta(w.shape, x.dtype), Meta(w.shape, x.dtype)};
 }
 

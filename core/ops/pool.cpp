@@ -2,6 +2,7 @@
 
 #include "../dispatch.h"
 #include "../ops.h"
+#include "check_operands.h"
 
 namespace reprise {
 namespace {
@@ -39,11 +40,16 @@ Shape pooled(std::string_view op, const Shape& x, Pair kernel, Pair stride, Pair
   return {x[0], x[1], oh, ow};
 }
 
-Shape resized(const Shape& x, Pair size) { return {x[0], x[1], size.h, size.w}; }
+void check_images(std::string_view op, const Shape& x) {
+  check(x.size() == 4, ErrorKind::Shape, op, ": expected images [N, C, H, W], got ", x);
+}
 
-void check_floating(std::string_view op, DType dtype) {
-  check(is_floating_point(dtype), ErrorKind::DType, op, ": expected float32 or float64, got ",
-        dtype);
+/// One place in its image for each value: dense, as the values are.
+void check_places(std::string_view op, const Meta& indices, const Shape& values) {
+  check(indices.dtype == int64, ErrorKind::DType, op, ": expected indices of int64, got ",
+        indices.dtype);
+  check(indices.shape == values, ErrorKind::Shape, op, ": expected indices of shape ", values,
+        ", got ", indices.shape);
 }
 
 /// Runs `f` on a batch; an image without one gets it for the time being.
@@ -58,26 +64,51 @@ auto batched(const Tensor& x, const F& f) {
 }  // namespace
 
 Metas MaxPool2d::infer(std::span<const Meta> in) const {
+  check_count(name, in, 1);
   check_floating(name, in[0].dtype);
+  check_dense(name, in);
   const Shape out = pooled(name, in[0].shape, kernel_size, stride, padding, dilation, ceil_mode);
   return {Meta(out, in[0].dtype), Meta(out, int64)};
 }
 
 Metas MaxPool2dGrad::infer(std::span<const Meta> in) const {
-  return {Meta(resized(in[0].shape, size), in[0].dtype)};
+  check_count(name, in, 2);
+  check_floating(name, in[0].dtype);
+  const Shape& gy = in[0].shape;
+  check_images(name, gy);
+  check_places(name, in[1], gy);
+  check_dense(name, in);
+  return {checked_meta(name, {gy[0], gy[1], size.h, size.w}, in[0].dtype)};
 }
 
 Metas MaxPool2dGather::infer(std::span<const Meta> in) const {
+  check_count(name, in, 2);
+  check_floating(name, in[0].dtype);
+  const Shape &x = in[0].shape, &places = in[1].shape;
+  check_images(name, x);
+  check_images(name, places);
+  check_places(name, in[1], {x[0], x[1], places[2], places[3]});
+  check_dense(name, in);
   return {Meta(in[1].shape, in[0].dtype)};
 }
 
 Metas AvgPool2d::infer(std::span<const Meta> in) const {
+  check_count(name, in, 1);
   check_floating(name, in[0].dtype);
+  check_dense(name, in);
   return {Meta(pooled(name, in[0].shape, kernel_size, stride, padding, 1, ceil_mode), in[0].dtype)};
 }
 
 Metas AvgPool2dGrad::infer(std::span<const Meta> in) const {
-  return {Meta(resized(in[0].shape, size), in[0].dtype)};
+  check_count(name, in, 1);
+  check_floating(name, in[0].dtype);
+  const Shape& gy = in[0].shape;
+  check_images(name, gy);
+  const Shape x{gy[0], gy[1], size.h, size.w};
+  const Shape y = pooled(name, x, kernel_size, stride, padding, 1, ceil_mode);
+  check(gy == y, ErrorKind::Shape, name, ": expected a gradient of shape ", y, ", got ", gy);
+  check_dense(name, in);
+  return {checked_meta(name, x, in[0].dtype)};
 }
 
 Tensors MaxPool2d::vjp(const Vjp& v) const {

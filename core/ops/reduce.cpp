@@ -5,6 +5,7 @@
 
 #include "../dispatch.h"
 #include "../ops.h"
+#include "check_operands.h"
 #include "index.h"
 #include "softmax.h"
 
@@ -47,6 +48,12 @@ Shape normalize(std::string_view op, const Shape& dims, int rank) {
 }  // namespace
 
 Metas Sum::infer(std::span<const Meta> in) const {
+  check_count(name, in, 1);
+  for (size_t i = 0; i < dims.size(); ++i) {
+    check_dim(name, dims[i], in[0].dim());
+    check(i == 0 || dims[i - 1] < dims[i], ErrorKind::Index, "sum: expected ascending dims, got ",
+          dims);
+  }
   const DType dtype = is_floating_point(in[0].dtype) ? in[0].dtype : int64;
   return {Meta(reduced(in[0].shape, dims, keepdim), dtype)};
 }
@@ -54,7 +61,9 @@ Metas Sum::infer(std::span<const Meta> in) const {
 Tensors Sum::vjp(const Vjp& v) const { return {spread(v.gy[0], dims, keepdim, v.in[0].shape())}; }
 
 Metas MaxDim::infer(std::span<const Meta> in) const {
+  check_count(name, in, 1);
   const Shape& shape = in[0].shape;
+  check_dim(name, dim, std::max(shape.dim(), 1));
   check(shape.empty() || shape[static_cast<size_t>(dim)] > 0, ErrorKind::Shape,
         largest ? "max" : "min", ": expected at least one element along dim ", dim, ", got ",
         shape);
@@ -72,16 +81,17 @@ Tensors MaxDim::vjp(const Vjp& v) const {
 
 namespace {
 
-Metas infer_softmax(std::string_view name, const Meta& x) {
-  check(is_floating_point(x.dtype), ErrorKind::DType, name, ": expected float32 or float64, got ",
-        x.dtype);
-  return {Meta(x.shape, x.dtype)};
+Metas infer_softmax(std::string_view name, std::span<const Meta> in, int dim) {
+  check_count(name, in, 1);
+  check_floating(name, in[0].dtype);
+  check_dim(name, dim, std::max(in[0].dim(), 1));
+  return {Meta(in[0].shape, in[0].dtype)};
 }
 
 }  // namespace
 
-Metas Softmax::infer(std::span<const Meta> in) const { return infer_softmax(name, in[0]); }
-Metas LogSoftmax::infer(std::span<const Meta> in) const { return infer_softmax(name, in[0]); }
+Metas Softmax::infer(std::span<const Meta> in) const { return infer_softmax(name, in, dim); }
+Metas LogSoftmax::infer(std::span<const Meta> in) const { return infer_softmax(name, in, dim); }
 
 Tensors Softmax::vjp(const Vjp& v) const {
   const Tensor &gy = v.gy[0], &y = v.out[0];

@@ -4,6 +4,7 @@
 
 #include "../dispatch.h"
 #include "../ops.h"
+#include "check_operands.h"
 
 namespace reprise {
 namespace {
@@ -41,6 +42,10 @@ Shape resolve(std::string_view op, Shape shape, int64_t numel, const Shape& from
 // -----------------------------------------------------------------------------------------
 
 Metas ViewAs::infer(std::span<const Meta> in) const {
+  check_count(name, in, 1);
+  check_sizes(name, shape);
+  check(shape.numel() == in[0].numel(), ErrorKind::Shape, "view: cannot see ", in[0].numel(),
+        " elements of shape ", in[0].shape, " as ", shape);
   const auto strides = view_strides(in[0], shape);
   check(strides.has_value(), ErrorKind::Shape, "view: strides ", in[0].strides, " of shape ",
         in[0].shape, " cannot be seen as ", shape, " without a copy; use reshape");
@@ -48,7 +53,15 @@ Metas ViewAs::infer(std::span<const Meta> in) const {
 }
 
 Metas Permute::infer(std::span<const Meta> in) const {
+  check_count(name, in, 1);
   Meta out = in[0];
+  check(dims.dim() == out.dim(), ErrorKind::Index, "permute: expected ", out.dim(), " dims, got ",
+        dims);
+  for (size_t i = 0; i < dims.size(); ++i) {
+    check_dim(name, dims[i], out.dim());
+    check(std::find(dims.begin(), dims.begin() + i, dims[i]) == dims.begin() + i, ErrorKind::Index,
+          "permute: expected each dim once, got ", dims);
+  }
   for (size_t i = 0; i < dims.size(); ++i) {
     out.shape[i] = in[0].shape[static_cast<size_t>(dims[i])];
     out.strides[i] = in[0].strides[static_cast<size_t>(dims[i])];
@@ -57,7 +70,11 @@ Metas Permute::infer(std::span<const Meta> in) const {
 }
 
 Metas Expand::infer(std::span<const Meta> in) const {
+  check_count(name, in, 1);
   const Meta& x = in[0];
+  check_sizes(name, shape);
+  check(shape.dim() >= x.dim(), ErrorKind::Shape, "expand: expected at least ", x.dim(),
+        " sizes for ", x.shape, ", got ", shape);
   const size_t lead = shape.size() - x.shape.size();
   Strides strides = Shape::filled(shape.dim(), 0);
   for (size_t i = 0; i < x.shape.size(); ++i) {
@@ -71,9 +88,19 @@ Metas Expand::infer(std::span<const Meta> in) const {
 }
 
 Metas Slice::infer(std::span<const Meta> in) const {
+  check_count(name, in, 1);
+  check_dim(name, dim, in[0].dim());
   Meta out = in[0];
-  out.shape[static_cast<size_t>(dim)] = size;
-  out.strides[static_cast<size_t>(dim)] *= step;
+  const auto at = static_cast<size_t>(dim);
+  check(start >= 0 && size >= 0 && step > 0, ErrorKind::Index,
+        "slice: expected start and size of at least 0 and step of at least 1, got ", start, ", ",
+        size, ", ", step);
+  const int64_t last =
+      checked_add(name, start, checked_mul(name, std::max<int64_t>(size, 1) - 1, step));
+  check(size == 0 || last < out.shape[at], ErrorKind::Index, "slice: expected elements within ",
+        out.shape, ", got element ", last, " of dim ", dim);
+  out.shape[at] = size;
+  out.strides[at] = checked_mul(name, out.strides[at], step);
   return {out};
 }
 
@@ -82,9 +109,15 @@ int64_t Slice::offset(const Meta& in) const {
 }
 
 Metas SliceGrad::infer(std::span<const Meta> in) const {
+  check_count(name, in, 1);
+  check_dim(name, slice.dim, in[0].dim());
   Shape shape = in[0].shape;
   shape[static_cast<size_t>(slice.dim)] = full;
-  return {Meta(shape, in[0].dtype)};
+  const std::array<Meta, 1> whole{checked_meta(name, shape, in[0].dtype)};
+  const Shape part = slice.infer(whole)[0].shape;
+  check(part == in[0].shape, ErrorKind::Shape, "slice_grad: expected a gradient of shape ", part,
+        ", got ", in[0].shape);
+  return {whole[0]};
 }
 
 // ---- vjp

@@ -7,6 +7,13 @@ namespace reprise {
 namespace cpu {
 namespace {
 
+/// Indices come from MaxPool2d, but a graph read from a file may hold any.
+inline int64_t checked_place(std::string_view op, int64_t place, int64_t places) {
+  check(place >= 0 && place < places, ErrorKind::Index, op, ": expected indices in [0, ", places,
+        "), got ", place);
+  return place;
+}
+
 template <class T>
 void scatter_average(const PoolWindow& window, const T* gy, T* gx) {
   const int64_t width = window.columns.in;
@@ -32,7 +39,7 @@ void MaxPool2dGrad::cpu(const Launch& l) const {
         T* to = l.out[0].as<T>() + image * places;
         std::fill_n(to, places, T(0));
         for (int64_t i = image * results; i < (image + 1) * results; ++i) {
-          to[index[i]] += l.in[0].as<T>()[i];
+          to[cpu::checked_place(name, index[i], places)] += l.in[0].as<T>()[i];
         }
       }
     });
@@ -48,7 +55,7 @@ void MaxPool2dGather::cpu(const Launch& l) const {
       for (int64_t image = begin; image < end; ++image) {
         const T* from = l.in[0].as<T>() + image * places;
         for (int64_t i = image * results; i < (image + 1) * results; ++i) {
-          l.out[0].as<T>()[i] = from[index[i]];
+          l.out[0].as<T>()[i] = from[cpu::checked_place(name, index[i], places)];
         }
       }
     });
