@@ -109,9 +109,10 @@ Metas Conv2dWeightGrad::infer(std::span<const Meta> in) const {
 
 Tensors Conv2d::vjp(const Vjp& v) const {
   const Tensor &gy = v.gy[0], &x = v.in[0], &w = v.in[1];
-  Tensors g{v.needs[0] ? input_grad(*this, gy, w, x.HW()) : Tensor(),
-            v.needs[1] ? weight_grad(*this, gy, x, w.HW()) : Tensor()};
-  if (v.in.size() == 3) g.push_back(v.needs[2] ? sum(gy, {0, 2, 3}) : Tensor());
+  Tensors g(v.in.size());
+  if (v.needs[1]) g[1] = weight_grad(*this, gy, x, w.HW());
+  if (v.in.size() == 3 && v.needs[2]) g[2] = sum(gy, {0, 2, 3});
+  if (v.needs[0]) g[0] = input_grad(*this, gy, w, x.HW());  // last: x is not needed beside it
   return g;
 }
 
