@@ -3,6 +3,8 @@
 
 #include "activation.h"
 #include "batch_norm.h"
+#include "callback.h"
+#include "clip_grad.h"
 #include "conv.h"
 #include "dropout.h"
 #include "flatten.h"

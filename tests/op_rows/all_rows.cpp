@@ -6,6 +6,7 @@
 #include "conv_rows.h"
 #include "elementwise_rows.h"
 #include "fused_rows.h"
+#include "host_rows.h"
 #include "matmul_rows.h"
 #include "norm_rows.h"
 #include "pool_rows.h"
