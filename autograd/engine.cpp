@@ -44,8 +44,7 @@ void backward(const Tensors& tensors, const Tensors& gradients, BackwardOptions 
   const GradModeGuard mode(options.create_graph);
   Pass pass("backward", options.retain_graph.value_or(options.create_graph), true);
   pass.run(tensors, root_gradients("backward", tensors, gradients));
-  for (auto& [leaf, gradient] : pass.leaf_gradients)
-    accumulate_gradient(*leaf, std::move(gradient));
+  accumulate_gradients(pass.leaf_gradients);
 }
 
 Tensors grad(const Tensors& outputs, const Tensors& inputs, const GradOptions& options) {

@@ -1,16 +1,29 @@
 #include "gradient.h"
 
+#include <algorithm>
+
 #include "../core/dispatch.h"
 #include "../core/ops.h"
 
 namespace reprise {
 namespace {
 
-/// Dense, without history, and nobody else holds it or its data.
+/// Dense, without history and not a view: may be written while gradients are not recorded.
+bool is_plain(const Tensor& t) {
+  return !t.impl().is_view && !t.impl().history && t.is_contiguous();
+}
+
+/// Plain, and nobody else holds it or its data.
 bool is_ours(const Tensor& t) {
-  const TensorImpl& impl = t.impl();
-  return impl.use_count() == 1 && impl.storage->use_count() == 1 && !impl.is_view &&
-         !impl.history && t.is_contiguous();
+  return t.impl().use_count() == 1 && t.impl().storage->use_count() == 1 && is_plain(t);
+}
+
+/// Whether a gradient still to be added lies in the memory of `grad`.
+bool is_read(const Tensor& grad, std::span<const LeafGradient> gradients) {
+  const auto reads = [&](const LeafGradient& g) {
+    return g.second.impl().storage == grad.impl().storage;
+  };
+  return !is_ours(grad) && std::any_of(gradients.begin(), gradients.end(), reads);
 }
 
 }  // namespace
@@ -25,12 +38,18 @@ void add_gradient(Tensor& sum, Tensor more) {
   }
 }
 
-void accumulate_gradient(Leaf& leaf, Tensor gradient) {
-  const std::lock_guard lock(leaf.mutex);
-  if (leaf.grad.defined()) {
-    add_gradient(leaf.grad, std::move(gradient));
-  } else {
-    leaf.grad = is_ours(gradient) ? std::move(gradient) : clone(gradient);
+void accumulate_gradients(std::span<LeafGradient> gradients) {
+  for (; !gradients.empty(); gradients = gradients.subspan(1)) {
+    auto& [leaf, gradient] = gradients.front();
+    const std::lock_guard lock(leaf->mutex);
+    Tensor& grad = leaf->grad;
+    if (!grad.defined()) {
+      grad = is_ours(gradient) ? std::move(gradient) : clone(gradient);
+    } else if (!grad_enabled() && is_plain(grad) && !is_read(grad, gradients.subspan(1))) {
+      grad.add_(gradient);
+    } else {
+      grad = add(grad, gradient);
+    }
   }
 }
 

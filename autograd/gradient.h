@@ -1,14 +1,21 @@
 #pragma once
-// Sums of gradients, made in place where nobody else can see it.
+// Sums of gradients, made in place where that is allowed.
+
+#include <span>
+#include <utility>
 
 #include "record.h"
 
 namespace reprise {
 
-/// sum += more; an undefined `sum` becomes `more` itself.
+using LeafGradient = std::pair<Leaf*, Tensor>;
+
+/// sum += more, in place when nobody else can see it; an undefined `sum` becomes `more` itself.
 void add_gradient(Tensor& sum, Tensor more);
 
-/// Adds to leaf.grad, which never shares memory with another tensor that somebody holds.
-void accumulate_gradient(Leaf& leaf, Tensor gradient);
+/// Adds each gradient to the .grad of its leaf. As in PyTorch a .grad that is there keeps its
+/// memory, so whoever holds it sees the sum, unless gradients are recorded or it has a history; a
+/// new one shares memory with no other tensor.
+void accumulate_gradients(std::span<LeafGradient> gradients);
 
 }  // namespace reprise

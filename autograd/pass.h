@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "gradient.h"
 #include "record.h"
 
 namespace reprise {
@@ -25,7 +26,7 @@ class Pass {
   void run(const Tensors& roots, const Tensors& gradients);
 
   Tensors captured;  ///< undefined where a target was not reached
-  std::vector<std::pair<Leaf*, Tensor>> leaf_gradients;
+  std::vector<LeafGradient> leaf_gradients;
 
  private:
   struct Task {

@@ -37,13 +37,32 @@ TEST(Backward, AccumulatesIntoGrad) {
   EXPECT_EQ(values(x.grad()), (Values{6, 12}));
 }
 
-TEST(Backward, LeavesAGradientThatSomebodyHoldsAlone) {
+TEST(Backward, AddsToAGradientInPlaceForAllWhoHoldIt) {
   const Tensor x = leaf({1, 2});
   (x * x).sum().backward();
   const Tensor held = x.grad();
   (x * x).sum().backward();
-  EXPECT_EQ(values(held), (Values{2, 4}));
-  EXPECT_EQ(values(x.grad()), (Values{4, 8}));
+  EXPECT_EQ(values(held), (Values{4, 8}));
+  EXPECT_EQ(x.grad().ref(), held.ref());
+}
+
+TEST(Backward, AddsOutOfPlaceToViewsAndToWhatIsRecorded) {
+  const Tensor x = leaf({1, 2}), wide = zeros({2, 2}, {.dtype = float64});
+  for (const bool create_graph : {false, true}) {
+    const Tensor given =
+        create_graph ? zeros({2}, {.dtype = float64}) : wide.slice(1, 0, 1).reshape({2});
+    x.set_grad(given);
+    (x * x).sum().backward({}, {.create_graph = create_graph});
+    EXPECT_EQ(values(given), (Values{0, 0}));
+    EXPECT_EQ(values(x.grad()), (Values{2, 4}));
+  }
+}
+
+TEST(Backward, OfAGradientOfALeafLetsAllLeavesSeeWhatItWas) {
+  const Tensor a = leaf({1, 2}), b = leaf({3, 4});
+  for (const Tensor& t : {a, b}) t.set_grad(ones({2}, {.dtype = float64}));
+  (a + b).backward(a.grad());
+  for (const Tensor& t : {a, b}) EXPECT_EQ(values(t.grad()), (Values{2, 2}));
 }
 
 TEST(Backward, NeverAliasesTheGivenGradientOrTwoLeaves) {
