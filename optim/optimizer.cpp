@@ -39,6 +39,12 @@ void Optimizer::zero_grad(bool set_to_none) {
   }
 }
 
+std::vector<Tensor> Optimizer::parameters() const {
+  std::vector<Tensor> out;
+  for (const Slot& slot : slots_) out.push_back(slot.param);
+  return out;
+}
+
 double Optimizer::lr(size_t group) const {
   check_group(group);
   return *groups_[group].lr.data<double>();

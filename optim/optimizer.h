@@ -28,6 +28,8 @@ class REPRISE_API Optimizer {
   /// Gives up all gradients, or fills them with zeros.
   void zero_grad(bool set_to_none = true);
 
+  /// All parameters, group by group.
+  std::vector<Tensor> parameters() const;
   size_t num_groups() const { return groups_.size(); }
   /// Learning rate of a group. Index error.
   double lr(size_t group = 0) const;
