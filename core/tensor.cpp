@@ -70,8 +70,9 @@ void* Tensor::raw_data() const {
         is_symbolic()
             ? "tensor: a symbolic tensor has no values; replay a SymbolicModel to get them"
             : "tensor: a meta tensor has no values");
-  check(!impl().storage->is_traced(), ErrorKind::Graph, "tensor: the values of ",
-        traced_text(*this), " are known only at replay");
+  if (is_traced()) [[unlikely]]
+    fail(ErrorKind::Graph, "tensor: the values of ", traced_text(*this),
+         " are known only at replay");
   return impl().storage->data() + impl().offset * static_cast<int64_t>(size_of(dtype()));
 }
 
