@@ -83,6 +83,14 @@ void cut(SumPlan& plan) {
   plan.parts = ceil_div(plan.length, plan.part);
 }
 
+/// Stable, and by insertion, for std::stable_sort allocates.
+void sort_by_stride(DimList& dims) {
+  const auto less = [](const Dim& a, const Dim& b) { return std::abs(a.in) < std::abs(b.in); };
+  for (Dim* next = dims.begin(); next != dims.end(); ++next) {
+    std::rotate(std::upper_bound(dims.begin(), next, *next, less), next, next + 1);
+  }
+}
+
 SumPlan plan_sum(const Meta& x, const Shape& dims) {
   SumPlan plan;
   DimList kept, reduced;
@@ -93,8 +101,7 @@ SumPlan plan_sum(const Meta& x, const Shape& dims) {
     (gone ? plan.length : plan.outputs) *= dim.size;
   }
   if (plan.outputs == 0 || plan.length == 0) return plan;
-  std::stable_sort(reduced.begin(), reduced.end(),
-                   [](const Dim& a, const Dim& b) { return std::abs(a.in) < std::abs(b.in); });
+  sort_by_stride(reduced);
   merge(kept);
   merge(reduced);
   if (!reduced.empty()) plan.run = take(reduced, 0);
