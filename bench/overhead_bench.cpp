@@ -5,12 +5,18 @@
 #include <benchmark/benchmark.h>
 #include <reprise/reprise.h>
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <vector>
+
 #include "../core/dispatch.h"
 #include "../core/ops/create.h"
 #include "../core/ops/elementwise.h"
 #include "../core/ops/matmul.h"
 #include "../core/ops/reduce.h"
 #include "../core/parallel.h"
+#include "../core/spin_lock.h"
 
 namespace reprise_bench {
 namespace {
@@ -95,16 +101,31 @@ const bool launches = [] {
   return true;
 }();
 
-void fork_join(benchmark::State& state) {
+/// Two threads with nothing to do. When they `meet`, each waits a moment for the other to come, as
+/// real work would keep it; else the first to come mostly takes both ranges. The median shows what
+/// it costs while neither is preempted.
+void fork_join(benchmark::State& state, bool meet) {
+  using Clock = std::chrono::steady_clock;
   const int before = num_threads();
   set_num_threads(2);
+  std::vector<double> times;
   for (auto _ : state) {
-    parallel_for(2, 1, [](int64_t begin, int64_t) { benchmark::DoNotOptimize(begin); });
+    const auto start = Clock::now();
+    std::atomic<int> here = 0;
+    parallel_for(2, 1, [&](int64_t, int64_t) {
+      ++here;
+      for (int i = 0; i < 10000 && meet && here < 2; ++i) pause_core();
+    });
+    times.push_back(std::chrono::duration<double, std::nano>(Clock::now() - start).count());
   }
   set_num_threads(before);
+  const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
+  std::nth_element(times.begin(), middle, times.end());
+  state.counters["median_ns"] = *middle;
 }
 
-BENCHMARK(fork_join)->Name("fork_join/two_threads")->UseRealTime();
+BENCHMARK_CAPTURE(fork_join, empty, false)->Name("fork_join/empty")->UseRealTime();
+BENCHMARK_CAPTURE(fork_join, meet, true)->Name("fork_join/meet")->UseRealTime();
 BENCHMARK_CAPTURE(eager_add, plain, false)->Name("eager_add/plain")->UseRealTime();
 BENCHMARK_CAPTURE(eager_add, grad, true)->Name("eager_add/requires_grad")->UseRealTime();
 BENCHMARK(chain_forward)->Name("linear_chain/forward")->Arg(250)->Arg(1000)->UseRealTime();
