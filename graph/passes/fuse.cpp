@@ -1,0 +1,116 @@
+// Patterns of calls that one kernel does in one pass over memory.
+
+#include <array>
+
+#include "../../core/ops/fused_conv.h"
+#include "../../core/ops/fused_linear.h"
+#include "../../core/ops/fused_loss.h"
+#include "../../core/ops/index.h"
+#include "../../core/ops/pool.h"
+#include "../../core/ops/reduce.h"
+#include "../../core/ops/view.h"
+#include "passes.h"
+#include "rewrite.h"
+
+namespace reprise::passes {
+namespace {
+
+Activation activation_of(const OpBase& op) {
+  for (const Activation a : {Activation::relu, Activation::tanh, Activation::sigmoid}) {
+    if (op.name() == to_string(a)) return a;
+  }
+  return Activation::none;
+}
+
+/// The convolution, plain or fused so far, that makes a value which only one call reads.
+std::optional<FusedConv2d> convolution(const Rewriter& r, ValueId id, ValueIds& in) {
+  if (r.reads(id) != 1 || r.maker(id) == nullptr) return {};
+  const Call& call = *r.maker(id);
+  in = call.in;
+  if (const auto* fused = as<FusedConv2d>(*call.op)) return *fused;
+  const auto* plain = as<Conv2d>(*call.op);
+  if (plain == nullptr) return {};
+  FusedConv2d out;
+  static_cast<ConvAttributes&>(out) = *plain;
+  out.bias = in.size() == 3;
+  return out;
+}
+
+/// conv(x) + residual, in either order.
+bool conv_add(Rewriter& r, const Call& call) {
+  for (const size_t side : {size_t{0}, size_t{1}}) {
+    ValueIds in;
+    auto conv = convolution(r, call.in[side], in);
+    const ValueId residual = call.in[1 - side];
+    if (!conv || conv->residual || conv->activation != Activation::none ||
+        !r.meta(residual).is_contiguous() || residual == call.in[side]) {
+      continue;
+    }
+    conv->residual = true;
+    in.push_back(residual);
+    if (r.replace(call, *conv, in)) return true;
+  }
+  return false;
+}
+
+/// relu(conv(x)), relu(conv(x) + residual)
+bool conv_activation(Rewriter& r, const Call& call) {
+  ValueIds in;
+  auto conv = convolution(r, call.in[0], in);
+  if (!conv || conv->activation != Activation::none) return false;
+  conv->activation = activation_of(*call.op);
+  return r.replace(call, *conv, in);
+}
+
+bool linear_activation(Rewriter& r, const Call& call) {
+  const Call* linear = r.read_only_here<Linear>(call.in[0]);
+  return linear != nullptr && linear->in.size() == 3 &&
+         r.replace(call, FusedLinear{activation_of(*call.op)}, linear->in);
+}
+
+/// What LogSoftmax's vjp makes of the gradient of gather: g at the index, less exp(y) * sum(that).
+bool log_softmax_gather(Rewriter& r, const Call& call) {
+  const Call* placed = r.made_by<GatherGrad>(call.in[0]);
+  const Call* product = r.made_by<Mul>(call.in[1]);
+  if (placed == nullptr || product == nullptr) return false;
+  const Call* y = r.made_by<Exp>(product->in[0]);
+  const Call* repeated = r.made_by<Expand>(product->in[1]);
+  const Call* total = repeated == nullptr ? nullptr : r.made_by<Sum>(repeated->in[0]);
+  if (y == nullptr || total == nullptr || total->in[0] != call.in[0]) return false;
+  const int dim = as<GatherGrad>(*placed->op)->dim;
+  const Sum& sum = *as<Sum>(*total->op);
+  const bool one_each = r.meta(placed->in[0]).shape[static_cast<size_t>(dim)] == 1;
+  return one_each && sum.dims == Shape{dim} && sum.keepdim &&
+         r.replace(call, LogSoftmaxGatherGrad{dim}, {y->in[0], placed->in[1], placed->in[0]});
+}
+
+/// Only where the largest value was positive does its window get a gradient: the small result of the
+/// pooling tells as much as its large input, which need not be kept for this.
+bool mask_before_pool_grad(Rewriter& r, const Call& call) {
+  const Call* grad = r.read_only_here<MaxPool2dGrad>(call.in[0]);
+  const Call* pool = grad == nullptr ? nullptr : r.made_by<MaxPool2d>(grad->in[1]);
+  if (pool == nullptr || pool->in[0] != call.in[1] || pool->out[1] != grad->in[1]) return false;
+  const MaxPool2dGrad op = *as<MaxPool2dGrad>(*grad->op);
+  const ValueId g = grad->in[0], indices = grad->in[1], y = pool->out[0];
+  if (!r.readable(g) || !r.readable(y)) return false;
+  return r.replace(call, op, {r.add(ReluGrad{}, {g, y}), indices});
+}
+
+}  // namespace
+
+Graph fuse(Graph graph) {
+  static constexpr std::array kRules{
+      Rule{"conv_add", Add::name, conv_add},
+      Rule{"conv_relu", Relu::name, conv_activation},
+      Rule{"conv_tanh", Tanh::name, conv_activation},
+      Rule{"conv_sigmoid", Sigmoid::name, conv_activation},
+      Rule{"linear_relu", Relu::name, linear_activation},
+      Rule{"linear_tanh", Tanh::name, linear_activation},
+      Rule{"linear_sigmoid", Sigmoid::name, linear_activation},
+      Rule{"log_softmax_gather_grad", Sub::name, log_softmax_gather},
+      Rule{"mask_before_pool_grad", ReluGrad::name, mask_before_pool_grad},
+  };
+  return rewrite(std::move(graph), kRules);
+}
+
+}  // namespace reprise::passes

@@ -1,0 +1,96 @@
+// Optimizer steps of equal attributes and one learning rate become one call, which runs where the
+// last of them ran. So between the first and the last nothing may read or write what a step wrote,
+// and no gradient may be written.
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "../../core/ops/update.h"
+#include "passes.h"
+#include "rewrite.h"
+
+namespace reprise::passes {
+namespace {
+
+constexpr int32_t kNoGroup = -1;
+
+size_t index(int32_t id) { return static_cast<size_t>(id); }
+
+struct Group {
+  std::vector<size_t> calls;
+  int32_t deadline = kNever;  // a later call must not join
+};
+
+class Merger {
+ public:
+  explicit Merger(Graph graph)
+      : graph_(std::move(graph)),
+        ends_(first_writes_after(graph_)),
+        written_by_(graph_.values.size(), kNoGroup) {}
+
+  Graph merged() {
+    for (size_t i = 0; i < graph_.code.size(); ++i) {
+      for (ValueId id : graph_.code[i].in) touch(id, i);
+      if (graph_.code[i].into != kNoValue) touch(graph_.code[i].into, i);
+      if (is_step(*graph_.code[i].op)) join(i);
+    }
+    for (const Group& group : groups_) merge(group.calls);
+    std::erase_if(graph_.code, [](const Call& call) { return call.op == nullptr; });
+    return renumber(std::move(graph_));
+  }
+
+ private:
+  static bool is_step(const OpBase& op) {
+    return as<SgdStep>(op) != nullptr || as<AdamStep>(op) != nullptr;
+  }
+  int32_t& group_that_wrote(ValueId id) { return written_by_[index(graph_.value(id).root)]; }
+
+  void touch(ValueId id, size_t call) {
+    const int32_t group = group_that_wrote(id);
+    if (group == kNoGroup) return;
+    int32_t& deadline = groups_[index(group)].deadline;
+    deadline = std::min(deadline, static_cast<int32_t>(call) - 1);
+  }
+
+  void join(size_t i) {
+    const Call& call = graph_.code[i];
+    const auto [found, is_new] = latest_.try_emplace(text(call.op->text(), " ", call.in[0]));
+    if (is_new || groups_[index(found->second)].deadline < static_cast<int32_t>(i)) {
+      found->second = static_cast<int32_t>(groups_.size());
+      groups_.emplace_back();
+    }
+    Group& group = groups_[index(found->second)];
+    group.calls.push_back(i);
+    for (size_t k = 0; k < call.in.size(); ++k) {
+      if (call.op->traits().writes_input(k)) {
+        group_that_wrote(call.in[k]) = found->second;
+      } else {
+        group.deadline = std::min(group.deadline, ends_[index(call.in[k])]);
+      }
+    }
+  }
+
+  /// Moves all into the last one; outputs stay the values that they were.
+  void merge(std::span<const size_t> calls) {
+    Call all{graph_.code[calls.back()].op, {graph_.code[calls.back()].in[0]}, {}, kNoValue, {}};
+    for (size_t i : calls) {
+      Call& call = graph_.code[i];
+      for (ValueId id : std::span<const ValueId>(call.in).subspan(1)) all.in.push_back(id);
+      for (ValueId id : call.out) all.out.push_back(id);
+      call.op.reset();
+    }
+    graph_.code[calls.back()] = std::move(all);
+  }
+
+  Graph graph_;
+  std::vector<int32_t> ends_;
+  std::vector<int32_t> written_by_;  // by root
+  std::vector<Group> groups_;
+  std::unordered_map<std::string, int32_t> latest_;
+};
+
+}  // namespace
+
+Graph merge_updates(Graph graph) { return Merger(std::move(graph)).merged(); }
+
+}  // namespace reprise::passes

@@ -1,0 +1,76 @@
+#pragma once
+// What happens to a graph between trace and plan. A pass takes a graph and returns one that
+// computes the same: the clean-up passes to the bit, fusions within 2 ULP per fused op.
+
+#include "../graph.h"
+
+namespace reprise {
+
+struct Pass {
+  std::string_view name;
+  Graph (*run)(Graph graph);
+};
+
+/// All passes, in the order in which they run.
+REPRISE_API std::span<const Pass> all_passes();
+
+#ifdef NDEBUG
+inline constexpr bool kVerifyPasses = false;
+#else
+inline constexpr bool kVerifyPasses = true;
+#endif
+
+/// Runs the passes that `spec` names, in their own order: "" all of them, "none", "-hoist,-algebra"
+/// all but these, "dead_code,hoist" only these. For "" the environment's REPRISE_PASSES is asked.
+/// Value error for an unknown name; an error in a pass, or of verify after it, names the pass.
+REPRISE_API Graph optimize(Graph graph, std::string_view spec = {}, bool verify = kVerifyPasses);
+
+namespace passes {
+
+/// Drops calls that no output, update or effect needs, and captures that nothing reads.
+Graph dead_code(Graph graph);
+
+/// Shortens what needs no work: views of views, copies that nobody tells from their source, x * 1,
+/// where with a constant condition ...; computes what is alike along a dimension once.
+Graph algebra(Graph graph);
+
+/// Lets calls of one op on the same values share one result.
+Graph common_subexpressions(Graph graph);
+
+/// Puts the scale and shift that batch norm in eval mode is into the weights of the layer before
+/// it.
+Graph fold_batch_norm(Graph graph);
+
+/// Makes one call of a convolution, a residual that is added and an activation.
+Graph fuse_conv(Graph graph);
+
+/// Makes one call of a linear layer and its activation.
+Graph fuse_linear(Graph graph);
+
+/// Makes one call of the gradient of log_softmax and gather, which cross_entropy is made of.
+Graph fuse_loss(Graph graph);
+
+/// Packs constant weights of convolutions in the order in which the kernel reads them.
+Graph pack_weights(Graph graph);
+
+/// Makes one Fused call of elementwise calls that read one another.
+Graph fuse_elementwise(Graph graph);
+
+/// Makes one call of optimizer steps of equal attributes.
+Graph merge_updates(Graph graph);
+
+/// Batch normalisation in eval mode becomes part of the weights of the convolution before it.
+Graph fold_batch_norm(Graph graph);
+
+/// Convolutions with bias, residual and activation, linear layers with their activation, the
+/// gradient of cross-entropy: one call each.
+Graph fuse(Graph graph);
+
+/// Convolutions whose weights nothing changes read them in the order of the kernel.
+Graph pack_weights(Graph graph);
+
+/// Moves what depends on unwritten captures alone into the prologue.
+Graph hoist(Graph graph);
+
+}  // namespace passes
+}  // namespace reprise

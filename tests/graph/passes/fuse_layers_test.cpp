@@ -1,0 +1,101 @@
+#include "../../../core/ops/fused_conv.h"
+#include "../../../core/ops/fused_linear.h"
+#include "../../../core/ops/softmax.h"
+#include "../../../graph/trace.h"
+#include "../../../layers/nn.h"
+#include "builder.h"
+
+namespace reprise::test {
+namespace {
+
+struct ConvCase : Builder {
+  ValueId x = input({2, 3, 5, 5});
+  ValueId weight = capture(randn({4, 3, 3, 3})), bias = capture(randn({4}));
+  ValueId residual = input({2, 4, 5, 5});
+  Tensors in{randn({2, 3, 5, 5}), randn({2, 4, 5, 5})};
+
+  ValueId conv() { return call(Conv2d{{.padding = 1}}, {x, weight, bias}); }
+  std::string fused(std::initializer_list<ValueId> outputs) {
+    const Graph before = finish(outputs), after = passes::fuse_conv(before);
+    verify(after);
+    expect_same_bits(evaluate(after, in), evaluate(before, in));
+    std::string out;
+    for (const Call& c : after.code) (out += out.empty() ? "" : " ") += c.op->name();
+    return out;
+  }
+};
+
+TEST(FuseConv, TakesResidualAndActivation) {
+  ConvCase b;
+  EXPECT_EQ(b.fused({b.call(Relu{}, {b.call(Add{}, {b.residual, b.conv()})})}), "fused_conv2d");
+  ConvCase c;
+  EXPECT_EQ(c.fused({c.call(Tanh{}, {c.conv()})}), "fused_conv2d");
+  ConvCase d;
+  EXPECT_EQ(d.fused({d.call(Sigmoid{}, {d.call(Conv2d{{.padding = 1}}, {d.x, d.weight})})}),
+            "fused_conv2d");
+  ConvCase e;
+  EXPECT_EQ(e.fused({e.call(Add{}, {e.conv(), e.residual})}), "fused_conv2d");
+}
+
+TEST(FuseConv, TakesOneOfEach) {
+  ConvCase b;
+  const ValueId y = b.call(Relu{}, {b.call(Add{}, {b.conv(), b.residual})});
+  EXPECT_EQ(b.fused({b.call(Relu{}, {b.call(Add{}, {y, b.residual})})}), "fused_conv2d add relu");
+}
+
+TEST(FuseConv, LeavesResultsThatOthersRead) {
+  ConvCase b;
+  const ValueId y = b.conv();
+  EXPECT_EQ(b.fused({y, b.call(Relu{}, {y})}), "conv2d relu");
+  ConvCase c;
+  const ValueId z = c.conv();
+  EXPECT_EQ(c.fused({c.call(Add{}, {z, z})}), "conv2d add");
+}
+
+TEST(FuseConv, LeavesResidualsThatAreNotDense) {
+  ConvCase b;
+  const ValueId turned = b.call(Permute{{0, 1, 3, 2}}, {b.residual});
+  EXPECT_EQ(b.fused({b.call(Add{}, {b.conv(), turned})}), "permute conv2d add");
+}
+
+TEST(FuseConv, NeverCrossesAWrite) {
+  ConvCase b;
+  const ValueId x = b.call(Neg{}, {b.x});
+  const ValueId y = b.call(Conv2d{{.padding = 1}}, {x, b.weight, b.bias});
+  const ValueId next = b.call(Exp{}, {x}, x);
+  EXPECT_EQ(b.fused({next, b.call(Relu{}, {y})}), "neg conv2d exp relu");
+}
+
+TEST(FuseLinear, TakesTheActivation) {
+  Builder b;
+  const ValueId x = b.input({2, 3});
+  const ValueId weight = b.capture(randn({4, 3})), bias = b.capture(randn({4}));
+  const ValueId y = b.call(Relu{}, {b.call(Linear{}, {x, weight, bias})});
+  const ValueId z = b.call(Tanh{}, {b.call(Linear{}, {x, weight})});
+  const Graph before = b.finish({y, z}), after = passes::fuse_linear(before);
+  verify(after);
+  EXPECT_EQ(calls(after), "fused_linear linear tanh");
+  const Tensors in{randn({2, 3})};
+  expect_same_bits(evaluate(after, in), evaluate(before, in));
+}
+
+TEST(FuseLoss, FindsTheGradientOfCrossEntropy) {
+  const Graph before = optimize(trace(
+                                    [](const Tensor& x, const Tensor& target) {
+                                      Tensor leaf = x.detach().requires_grad_();
+                                      cross_entropy(leaf, target).backward();
+                                      return leaf.grad();
+                                    },
+                                    {Meta({4, 10}, float32), Meta({4}, int64)}),
+                                "dead_code,algebra,common_subexpressions", true);
+  const Graph after = passes::fuse_loss(before);
+  verify(after);
+  EXPECT_NE(calls(before).find("gather_grad"), std::string::npos);
+  EXPECT_NE(calls(after).find("log_softmax_gather_grad"), std::string::npos);
+  EXPECT_EQ(calls(after).find(" gather_grad"), std::string::npos);
+  const Tensors in{randn({4, 10}), tensor(std::vector<int64_t>{3, 0, 9, 3})};
+  expect_tensor(evaluate(after, in)[0], evaluate(before, in)[0], 1e-7);
+}
+
+}  // namespace
+}  // namespace reprise::test
