@@ -130,9 +130,10 @@ TEST(Update, RefusesOperandsThatDoNotFit) {
       {{lr, p.to(int64), p, p, step},
        "expected parameters of float32 or float64, got int64 for operand 1"},
   };
-  for (const auto& [in, message] : rows) {
-    const std::string error = error_of([&] { dispatch(Model(SgdStep{.momentum = 0.9}), in); });
-    EXPECT_NE(error.find(message), std::string::npos) << error;
+  for (const auto& row : rows) {
+    const std::string error =
+        error_of([&] { dispatch(Model(SgdStep{.momentum = 0.9}), row.first); });
+    EXPECT_NE(error.find(row.second), std::string::npos) << error;
   }
   const std::array unused{lr, p, p, q, step};
   EXPECT_NE(error_of([&] { dispatch(Model(SgdStep{}), unused); }).find("operand 3 empty or like"),
