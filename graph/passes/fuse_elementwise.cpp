@@ -41,7 +41,8 @@ class Fuser {
       if (alone) {
         code.push_back(std::move(graph_.code[i]));
       } else if (runs_[index(run)].calls.back() == static_cast<int32_t>(i)) {
-        code.push_back(fused_call(runs_[index(run)]));
+        Call fused = fused_call(runs_[index(run)]);
+        if (!fused.out.empty()) code.push_back(std::move(fused));  // else nobody reads anything
       }
       if (static_cast<int32_t>(i) + 1 == graph_.prologue)
         early_ = static_cast<int32_t>(code.size());

@@ -32,6 +32,13 @@ TEST(FuseElementwise, ReturnsWhatOthersRead) {
   EXPECT_EQ(passes::fuse_elementwise(before).code[0].out.size(), 2U);
 }
 
+TEST(FuseElementwise, DropsARunThatNobodyReads) {
+  Builder b;
+  const ValueId x = b.input({2, 3});
+  (void)b.call(Neg{}, {b.call(Exp{}, {x})});
+  EXPECT_EQ(fused(b.finish({b.call(Sum{{0}, false}, {x})}), {ones({2, 3})}), "sum");
+}
+
 TEST(FuseElementwise, EndsARunWhereOthersRead) {
   Builder b;
   const ValueId x = b.input({2, 3});
