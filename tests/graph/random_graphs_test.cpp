@@ -1,0 +1,110 @@
+// Random programs, eager against replay: outputs, captures, gradients and inputs have the same
+// bits, and just as many random numbers were drawn.
+
+#include "random_graphs.h"
+
+#include <gtest/gtest.h>
+
+#include "../../core/random.h"
+#include "replay.h"
+
+namespace reprise::test {
+namespace {
+
+constexpr int kRuns = 3;
+
+/// What one run leaves behind.
+struct Outcome {
+  Tensors outputs, inputs, captures;
+  uint64_t drawn;
+
+  std::string fault(const Outcome& expected) const {
+    std::string fault = difference(outputs, expected.outputs);
+    if (fault.empty()) fault = difference(inputs, expected.inputs, "input");
+    if (fault.empty()) fault = difference(captures, expected.captures, "capture");
+    if (fault.empty() && drawn != expected.drawn) fault = "other random numbers were drawn";
+    return fault;
+  }
+};
+
+class Replay {
+ public:
+  Replay(uint64_t seed, const std::string& passes)
+      : f_(seed),
+        program_(checked_program(
+            trace([this](const Tensors& in) { return f_(in, captures_); }, examples()), passes)) {}
+
+  /// Empty when all is well.
+  std::string fault() {
+    std::string fault = fault_of(program_);
+    for (int run = 0; run < kRuns && fault.empty(); ++run) {
+      const Outcome eager = outcome(run, eager_captures_, [&](const Tensors& in) {
+        eager_captures_.back().set_grad({});
+        return f_(in, eager_captures_);
+      });
+      const Outcome replayed =
+          outcome(run, captures_, [&](const Tensors& in) { return program_.call(in); });
+      fault = replayed.fault(eager);
+      if (!fault.empty()) fault = text("run ", run, ": ", fault);
+    }
+    return fault;
+  }
+  const Program& program() const { return program_; }
+
+ private:
+  std::vector<Example> examples() const {
+    const Tensors in = f_.inputs(0);
+    return {in.begin(), in.end()};
+  }
+
+  template <class F>
+  Outcome outcome(int run, const Tensors& captures, F f) const {
+    manual_seed(static_cast<uint64_t>(run) + 7);
+    Outcome out;
+    out.inputs = f_.inputs(run);
+    out.outputs = f(out.inputs);
+    out.captures = captures;
+    out.captures.push_back(captures[captures.size() - 2].grad());
+    out.drawn = default_generator().offset();
+    return out;
+  }
+
+  RandomFunction f_;
+  Tensors eager_captures_ = f_.captures(), captures_ = f_.captures();
+  Program program_;
+};
+
+/// Every pass alone at times, mostly none or all of them.
+std::string passes_for(uint64_t seed) {
+  static const std::vector<std::string> specs = exact_pass_specs();
+  const uint64_t turn = seed % (specs.size() + 6);
+  return specs[turn < specs.size() ? turn : 1];
+}
+
+void check_seed(uint64_t seed) {
+  const std::string passes = passes_for(seed);
+  try {
+    Replay replay(seed, passes);
+    const std::string fault = replay.fault();
+    if (fault.empty()) return;
+    ADD_FAILURE() << "seed " << seed << ", passes " << passes << ", " << fault << "\n"
+                  << to_string(replay.program().graph());
+  } catch (const Error& error) {
+    ADD_FAILURE() << "seed " << seed << ", passes " << passes << ": " << error.what();
+  }
+}
+
+void check_seeds(uint64_t from, uint64_t to) {
+  uint64_t seed = from;
+  for (const int threads : {1, 2, 4}) {
+    const Threads guard(threads);
+    const uint64_t end = threads == 4 ? to : seed + (to - from) / 3;
+    for (; seed < end && !testing::Test::HasFailure(); ++seed) check_seed(seed);
+  }
+}
+
+TEST(RandomGraphs, ReplayWithTheBitsOfEager) { check_seeds(0, 2000); }
+TEST(LongRandomGraphs, ReplayWithTheBitsOfEager) { check_seeds(2000, 12000); }
+
+}  // namespace
+}  // namespace reprise::test
