@@ -1,34 +1,9 @@
 #include "model.h"
 
-#include "replay_plan.h"
+#include "compiled_model.h"
 
 namespace reprise {
 namespace {
-
-void check_input(size_t i, const Meta& expected, const Tensor& got) {
-  bool fits = got.dim() == expected.dim() && got.dtype() == expected.dtype;
-  for (size_t d = 0; fits && d < expected.shape.size(); ++d) {
-    fits = expected.shape[d] == kUnknown || expected.shape[d] == got.shape()[d];
-  }
-  if (fits) return;
-  fail(got.dtype() == expected.dtype ? ErrorKind::Shape : ErrorKind::DType, "expected input ", i,
-       " of ", expected.dtype, " ", shape_text(expected.shape), ", got ", got.dtype(), " ",
-       shape_text(got.shape()));
-}
-
-Tensors run_step(const detail::Step& step, std::span<const Tensor> values) {
-  SmallVector<Tensor, 4> arguments;
-  for (const detail::Source& source : step.arguments) {
-    const bool constant = source.value == detail::Source::kConstant;
-    arguments.push_back(constant ? source.constant : values[source.value]);
-  }
-  try {
-    return step.callable->call(arguments);
-  } catch (Error& error) {
-    error.prepend(step.name);
-    throw;
-  }
-}
 
 bool is_registered(const nn::Module& model, const nn::Module& layer) {
   for (const auto& [name, child] : model.children()) {
@@ -52,7 +27,8 @@ Shape only(std::string_view what, const std::vector<Shape>& shapes) {
 }  // namespace
 
 SymbolicModel::SymbolicModel(const SymbolicTensors& inputs, const SymbolicTensors& outputs)
-    : plan_(std::make_shared<detail::ReplayPlan>(detail::make_replay_plan(inputs, outputs))) {
+    : plan_(std::make_shared<detail::ReplayPlan>(detail::make_replay_plan(inputs, outputs))),
+      compiled_(std::make_shared<detail::CompiledModel>(plan_)) {
   for (const detail::Step& step : plan_->steps) {
     auto layer = std::dynamic_pointer_cast<nn::Module>(step.callable);
     if (layer && !is_registered(*this, *layer)) add_child(step.name, std::move(layer));
@@ -60,25 +36,16 @@ SymbolicModel::SymbolicModel(const SymbolicTensors& inputs, const SymbolicTensor
 }
 
 Tensors SymbolicModel::forward(const Tensors& in) const {
-  const detail::ReplayPlan& plan = *plan_;
-  check(in.size() == plan.input_count, ErrorKind::Value, "expected ", plan.input_count,
-        " inputs, got ", in.size());
-  std::vector<Tensor> values(plan.values.size());
-  for (size_t i = 0; i < in.size(); ++i) {
-    check_input(i, plan.values[i].meta, in[i]);
-    values[i] = in[i];
-  }
-  for (const detail::Step& step : plan.steps) {
-    Tensors out = run_step(step, values);
-    for (size_t i = 0; i < step.outputs.size(); ++i) {
-      if (step.outputs[i] != SIZE_MAX) values[step.outputs[i]] = std::move(out[i]);
-    }
-    for (size_t value : step.last_use_of) values[value] = Tensor();
-  }
-  Tensors out;
-  for (size_t value : plan.outputs) out.push_back(values[value]);
-  return out;
+  if (auto out = compiled_->call(in)) return *std::move(out);
+  return detail::replay(*plan_, in);
 }
+
+void SymbolicModel::compile(const ModelCompileOptions& options) {
+  compiled_->compile(*this, options);
+}
+void SymbolicModel::decompile() { compiled_->decompile(); }
+bool SymbolicModel::is_compiled() const { return compiled_->is_compiled(); }
+std::string SymbolicModel::compile_report() const { return compiled_->report(); }
 
 size_t SymbolicModel::num_inputs() const { return plan_->input_count; }
 size_t SymbolicModel::num_outputs() const { return plan_->outputs.size(); }

@@ -3,6 +3,7 @@
 // shares the parameters of the layers in that part and replays them in one fixed order.
 
 #include "../layers/layer.h"
+#include "program.h"
 #include "symbolic.h"
 
 namespace reprise {
@@ -15,9 +16,19 @@ struct SymbolicTensors : Tensors {
   SymbolicTensors(const std::vector<Tensor>& several) : Tensors(several) {}
 };
 
+struct ModelCompileOptions {
+  /// Programs for inputs of these batch sizes are made at once; smaller batches share the memory of
+  /// larger ones. For a model with an unknown batch size.
+  std::vector<int64_t> batch_sizes = {};
+  bool train = false;       ///< for `batch_sizes`: also a forward and a backward with gradients
+  size_t max_programs = 8;  ///< kept; the least recently used one goes
+  CompileOptions compile = {};
+};
+
 namespace detail {
 struct ReplayPlan;
-}
+class CompiledModel;
+}  // namespace detail
 
 /// Tensors mixed in as constants take part in gradients, but are no parameters of the model.
 class REPRISE_API SymbolicModel : public nn::Layer<SymbolicModel> {
@@ -43,6 +54,20 @@ class REPRISE_API SymbolicModel : public nn::Layer<SymbolicModel> {
   /// What replay runs.
   Tensors forward(const Tensors& in) const;
 
+  /// From now on this model and its copies run programs: one for each layout of inputs, mode of the
+  /// layers and grad mode, made on first use. With gradients there are two, and a call leaves one
+  /// node on the tape; differentiating it twice is an Autograd error. The C++ code of layers runs
+  /// when a program is made, and no more: a layer that reads values, or has hooks, keeps the whole
+  /// model running layer by layer (compile_report says so), and so does a second thread while one
+  /// is inside. Outputs are fresh tensors. Values written through data<T>() may be seen only after
+  /// the next `compile`. Value error for wrong options, Graph error while another thread runs it.
+  void compile(const ModelCompileOptions& options = {});
+  /// Back to running layer by layer.
+  void decompile();
+  bool is_compiled() const;
+  /// The programs with their memory, and what runs layer by layer for which reason.
+  std::string compile_report() const;
+
   size_t num_inputs() const;
   size_t num_outputs() const;
   /// Shape of the only input or output, with None for the batch; Graph error when there are
@@ -60,6 +85,7 @@ class REPRISE_API SymbolicModel : public nn::Layer<SymbolicModel> {
   void check_single_output() const;
 
   std::shared_ptr<const detail::ReplayPlan> plan_;
+  std::shared_ptr<detail::CompiledModel> compiled_;
 };
 
 }  // namespace reprise

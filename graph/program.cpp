@@ -7,14 +7,35 @@
 
 namespace reprise {
 
-Program::Program(Graph graph, const CompileOptions& options) {
+namespace {
+
+std::shared_ptr<detail::Compiled> optimized(Graph graph, const CompileOptions& options) {
   verify(graph);
   auto compiled = std::make_shared<detail::Compiled>();
   compiled->graph = optimize(std::move(graph), options.passes);
   compiled->check_memory = options.check_memory;
-  compiled->plan =
-      make_plan(compiled->graph, {.gap = options.check_memory ? MemoryCheck::kGap : 0});
+  return compiled;
+}
+
+Plan fresh_plan(const detail::Compiled& compiled) {
+  return make_plan(compiled.graph, {.gap = compiled.check_memory ? MemoryCheck::kGap : 0});
+}
+
+}  // namespace
+
+Program::Program(Graph graph, const CompileOptions& options) {
+  auto compiled = optimized(std::move(graph), options);
+  compiled->plan = fresh_plan(*compiled);
   state_ = std::make_unique<detail::ProgramState>(std::move(compiled));
+}
+
+Program::Program(Graph graph, const CompileOptions& options, const Program& larger) {
+  auto compiled = optimized(std::move(graph), options);
+  auto reused = reuse_plan(larger.plan(), larger.graph(), compiled->graph);
+  const bool shares = reused && compiled->check_memory == larger.state_->compiled->check_memory;
+  compiled->plan = shares ? *std::move(reused) : fresh_plan(*compiled);
+  state_ = std::make_unique<detail::ProgramState>(std::move(compiled),
+                                                  shares ? larger.state_->arena : nullptr);
 }
 
 Program::Program(std::unique_ptr<detail::ProgramState> state) : state_(std::move(state)) {}
@@ -50,6 +71,9 @@ void Program::refresh() { state_->stale = true; }
 size_t Program::num_calls() const { return state_->steps.size(); }
 const Graph& Program::graph() const { return state_->compiled->graph; }
 const Plan& Program::plan() const { return state_->compiled->plan; }
+bool Program::shares_arena_with(const Program& other) const {
+  return state_->arena == other.state_->arena;
+}
 
 ProgramMemory Program::memory() const {
   ProgramMemory out;

@@ -46,6 +46,10 @@ class REPRISE_API Program {
  public:
   /// Optimises (the passes in `options`) and plans `graph`. Graph error when verify finds a fault.
   explicit Program(Graph graph, const CompileOptions& options = {});
+  /// The same in the arena of `larger`, a program of the same calls for a larger batch, when all
+  /// fits where that has it (reuse_plan); else with an arena of its own. Programs that share an
+  /// arena run one at a time.
+  Program(Graph graph, const CompileOptions& options, const Program& larger);
   /// The same graph and captures with an arena of its own, to run beside this one.
   Program clone() const;
   Program(Program&&) noexcept;
@@ -77,6 +81,7 @@ class REPRISE_API Program {
   size_t num_calls() const;
   const Graph& graph() const;
   const Plan& plan() const;
+  bool shares_arena_with(const Program& other) const;
   ProgramMemory memory() const;
   /// Memory in figures, and a table of the largest values.
   std::string report() const;

@@ -1,6 +1,7 @@
 // Running: check and bind what the caller gives, then one loop over the steps.
 
 #include <algorithm>
+#include <utility>
 
 #include "../core/dispatch.h"
 #include "../core/ops.h"
@@ -133,6 +134,7 @@ void ProgramState::run_checked(const std::vector<Step>& list, MemoryCheck& check
 }
 
 void ProgramState::run_prologue(MemoryCheck* checks) {
+  stale |= std::exchange(arena->last_user, this) != this;
   for (const auto& [storage, version] : watched) stale |= storage->version() != version;
   if (!stale && checks == nullptr) return;
   for (auto& [storage, version] : watched) version = storage->version();
@@ -147,12 +149,12 @@ void ProgramState::run_prologue(MemoryCheck* checks) {
 void ProgramState::run(std::span<const Tensor> in, std::span<const Tensor> out) {
   check(interpreter() == nullptr, ErrorKind::Graph,
         "program: cannot run inside a trace; call the function that it was compiled from");
-  check(!running.test_and_set(std::memory_order_acquire), ErrorKind::Graph,
+  check(!arena->running.test_and_set(std::memory_order_acquire), ErrorKind::Graph,
         "program: another thread runs it; give each thread a clone()");
   struct Release {
     std::atomic_flag& flag;
     ~Release() { flag.clear(std::memory_order_release); }
-  } release{running};
+  } release{arena->running};
   const Tensors copies = bind_inputs(in);
   check_outputs(in, out);
   for (size_t i = 0; i < in.size(); ++i) {
@@ -166,7 +168,7 @@ void ProgramState::run(std::span<const Tensor> in, std::span<const Tensor> out) 
   }
   for (const Tensor& t : out) t.impl().storage->bump_version();
   if (compiled->check_memory) {
-    MemoryCheck checks(compiled->plan, arena.at(0));
+    MemoryCheck checks(compiled->plan, arena->at(0));
     run_prologue(&checks);
     run_checked(steps, checks);
   } else {

@@ -8,8 +8,9 @@
 
 namespace reprise::detail {
 
-ProgramState::ProgramState(std::shared_ptr<const Compiled> shared)
-    : compiled(std::move(shared)), arena(compiled->plan.arena_bytes) {
+ProgramState::ProgramState(std::shared_ptr<const Compiled> shared, std::shared_ptr<Arena> memory)
+    : compiled(std::move(shared)), arena(std::move(memory)) {
+  if (arena == nullptr) arena = std::make_shared<Arena>(compiled->plan.arena_bytes);
   build();
 }
 
@@ -69,7 +70,7 @@ View ProgramState::resolve(ValueId id, View& place) {
   const int64_t bytes = value.offset * static_cast<int64_t>(size_of(value.meta.dtype));
   switch (home.home) {
     case Home::arena:
-      return {arena.at(compiled->plan.slot(home.index).offset + bytes), &value.meta};
+      return {arena->at(compiled->plan.slot(home.index).offset + bytes), &value.meta};
     case Home::capture:
       return {graph.captures[at].tensor.impl().storage->data() + bytes, &value.meta};
     case Home::input: inputs[at].patches.push_back({&place, bytes}); break;
@@ -86,7 +87,7 @@ void ProgramState::add_step(const OpRef& op, std::span<const ValueId> in,
   for (size_t i = 0; i < out.size(); ++i) all[in.size() + i] = resolve(out[i], all[in.size() + i]);
   const Plan& plan = compiled->plan;
   const int32_t scratch = plan.workspace[static_cast<size_t>(call)];
-  void* workspace = scratch < 0 ? nullptr : arena.at(plan.slot(scratch).offset);
+  void* workspace = scratch < 0 ? nullptr : arena->at(plan.slot(scratch).offset);
   auto& list = call < compiled->graph.prologue ? prologue : steps;
   list.push_back({op, {all.first(in.size()), all.subspan(in.size()), workspace, {}}, call});
 }

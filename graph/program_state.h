@@ -18,6 +18,8 @@ struct Arena {
 
   size_t bytes;
   void* data;
+  std::atomic_flag running;
+  const void* last_user = nullptr;  // the state whose values lie here
 };
 
 /// One op call with its operands resolved.
@@ -61,14 +63,16 @@ struct Compiled {
 };
 
 struct ProgramState {
-  explicit ProgramState(std::shared_ptr<const Compiled> shared);
+  /// Makes an arena when it gets none.
+  explicit ProgramState(std::shared_ptr<const Compiled> shared,
+                        std::shared_ptr<Arena> arena = nullptr);
 
   void run(std::span<const Tensor> in, std::span<const Tensor> out);
   Tensors bind_inputs(std::span<const Tensor> in);
   void check_outputs(std::span<const Tensor> in, std::span<const Tensor> out);
 
   std::shared_ptr<const Compiled> compiled;
-  Arena arena;
+  std::shared_ptr<Arena> arena;
   std::vector<View> views;
   std::vector<Step> prologue, steps;
   std::vector<Port> inputs, outputs;
@@ -76,7 +80,6 @@ struct ProgramState {
   std::vector<Ref<Storage>> updated;
   std::vector<std::pair<Range, size_t>> captured;  // memories, by address
   bool stale = true;
-  std::atomic_flag running;
 
  private:
   void build();

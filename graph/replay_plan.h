@@ -40,4 +40,9 @@ struct ReplayPlan {
 /// Graph error naming the node when an output needs an Input that was not given.
 ReplayPlan make_replay_plan(const Tensors& inputs, const Tensors& outputs);
 
+/// Value, Shape and DType errors that name the input.
+void check_inputs(const ReplayPlan& plan, std::span<const Tensor> in);
+/// Runs it layer by layer. The errors of check_inputs; those of layers name the layer.
+Tensors replay(const ReplayPlan& plan, std::span<const Tensor> in);
+
 }  // namespace reprise::detail

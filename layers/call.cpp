@@ -10,6 +10,7 @@ Tensors Module::call(std::span<const Tensor> in) {
   if (std::ranges::any_of(in, &Tensor::is_symbolic)) [[unlikely]] {
     return call_symbolic(share(), in);
   }
+  const detail::Scope scope(registered_name());
   try {
     return has_hooks() ? call_with_hooks(in) : forward_tensors(in);
   } catch (Error& error) {

@@ -93,6 +93,7 @@ class Layer : public Module {
     if ((in.is_symbolic() || ...)) [[unlikely]] {
       return detail::from_tensors<Result>(call_symbolic(share(), std::array{in...}));
     }
+    const detail::Scope scope(registered_name());
     try {
       if (!has_hooks()) [[likely]]
         return run(self(), in...);

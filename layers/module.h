@@ -43,6 +43,21 @@ struct ModuleState {
   std::vector<std::pair<int64_t, ForwardHook>> hooks;
 };
 
+/// While it lives, the ops that a trace notes on this thread belong to the part called `name`.
+class Scope {
+ public:
+  explicit Scope(const std::string& name) : trace_(name.empty() ? nullptr : interpreter()) {
+    if (trace_ != nullptr) trace_->enter(name);
+  }
+  ~Scope() {
+    if (trace_ != nullptr) trace_->leave();
+  }
+  Scope(const Scope&) = delete;
+
+ private:
+  Interpreter* trace_;
+};
+
 /// "Conv2d" of nn::Conv2d: no namespaces, no template arguments.
 REPRISE_API std::string type_name(const std::type_info& type);
 
@@ -110,6 +125,8 @@ class REPRISE_API Module : public Callable {
   HookHandle register_forward_pre_hook(ForwardPreHook hook);
   HookHandle register_forward_hook(ForwardHook hook);
 
+  bool has_hooks() const { return !state_->pre_hooks.empty() || !state_->hooks.empty(); }
+
   // ---- Calling it
   /// Runs hooks and forward; symbolic inputs add one node instead. A Value error for a number of
   /// inputs that forward does not take.
@@ -133,9 +150,10 @@ class REPRISE_API Module : public Callable {
 
   /// Registers a module that errors do not name after its place here: its caller names it.
   void add_child(const std::string& name, std::shared_ptr<Module> child);
-  bool has_hooks() const { return !state_->pre_hooks.empty() || !state_->hooks.empty(); }
   Tensors call_with_hooks(std::span<const Tensor> in);
-  /// Puts the name under which this module was registered in front of an error's text.
+  /// The name under which it was registered; empty for a root.
+  const std::string& registered_name() const { return state_->registered_name; }
+  /// Puts that name in front of an error's text.
   void locate(Error& error) const;
 
  private:
