@@ -97,10 +97,20 @@ class Drawing {
     if (name != nullptr) box(source(id, reader), *name, id, kCapture);
   }
 
+  /// What the call reads and what it writes over, each once.
+  static ValueIds operands(const Call& call) {
+    ValueIds out;
+    const auto add = [&](ValueId id) {
+      if (id != kNoValue && std::ranges::find(out, id) == out.end()) out.push_back(id);
+    };
+    for (ValueId id : call.in) add(id);
+    add(call.into);
+    return out;
+  }
+
   void draw_call(size_t i) {
     const Call& call = graph_.code[i];
-    for (ValueId id : call.in) draw_source(id, text("c", i));
-    if (call.into != kNoValue) draw_source(call.into, text("c", i));
+    for (ValueId id : operands(call)) draw_source(id, text("c", i));
     std::string label(call.op->name());
     for (size_t k = 0; k < returned_outputs(call); ++k) {
       label += "\\n" + detail::type_text(graph_.meta(call.out[k]));

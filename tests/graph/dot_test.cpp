@@ -57,7 +57,7 @@ TEST(Dot, EscapesNamesAndBalancesFrames) {
   for (Call& call : g.code)
     call.where = call.where.empty() ? "" : "a\"} {\n\\." + call.where + "..x";
   const std::string dot = to_dot(g);
-  EXPECT_NE(dot.find(R"(label="a \"quoted\\" name %7\n)"), dot.npos) << dot;
+  EXPECT_NE(dot.find(R"(label="a \"quoted\\\" name %7\n)"), dot.npos) << dot;
   EXPECT_NE(dot.find(R"(label="a\"} { \\")"), dot.npos) << dot;
   EXPECT_NE(dot.find(R"( [taillabel="1" ])"), dot.npos) << dot;
   size_t open = 0;
