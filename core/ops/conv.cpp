@@ -1,5 +1,8 @@
 #include "conv.h"
 
+#include <algorithm>
+#include <initializer_list>
+
 #include "../dispatch.h"
 #include "../ops.h"
 #include "check_operands.h"
@@ -7,55 +10,74 @@
 namespace reprise {
 namespace {
 
+// Every size and attribute is below 2^31, so that their products of two fit, and no buffer that a
+// kernel may want is larger than this many elements.
+constexpr double kMostElements = 0x1p48;
+
 int64_t out_size(int64_t size, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
-  const int64_t padded = checked_add("conv2d", size, checked_mul("conv2d", 2, padding));
-  const int64_t room = padded - checked_mul("conv2d", dilation, kernel - 1) - 1;
+  const int64_t room = size + 2 * padding - dilation * (kernel - 1) - 1;
   return room < 0 ? 0 : room / stride + 1;
 }
 
-void check_attributes(const ConvAttributes& a) {
-  check(a.stride.h > 0 && a.stride.w > 0, ErrorKind::Value,
-        "conv2d: expected a stride of at least 1, got ", a.stride);
-  check(a.padding.h >= 0 && a.padding.w >= 0, ErrorKind::Value,
-        "conv2d: expected a padding of at least 0, got ", a.padding);
-  check(a.dilation.h > 0 && a.dilation.w > 0, ErrorKind::Value,
-        "conv2d: expected a dilation of at least 1, got ", a.dilation);
-  check(a.groups > 0, ErrorKind::Value, "conv2d: expected groups of at least 1, got ", a.groups);
+bool all_within(Pair p, int64_t low) {
+  return std::min(p.h, p.w) >= low && std::max(p.h, p.w) <= INT32_MAX;
 }
 
-/// The shape of y for x and weight.
-Shape convolved(const ConvAttributes& a, const Shape& x, const Shape& w) {
-  check_attributes(a);
-  check(x.size() == 4, ErrorKind::Shape, "conv2d: expected x [N, C, H, W] or [C, H, W], got ", x);
-  check(w.size() == 4, ErrorKind::Shape, "conv2d: expected weight [out, in/groups, kh, kw], got ",
-        w);
-  const int64_t channels = checked_mul("conv2d", w[1], a.groups);
-  check(x[1] == channels, ErrorKind::Shape, "conv2d: expected x with ", channels,
+void check_attributes(std::string_view op, const ConvAttributes& a) {
+  check(all_within(a.stride, 1), ErrorKind::Value, op, ": expected a stride of at least 1, got ",
+        a.stride);
+  check(all_within(a.padding, 0), ErrorKind::Value, op, ": expected a padding of at least 0, got ",
+        a.padding);
+  check(all_within(a.dilation, 1), ErrorKind::Value, op,
+        ": expected a dilation of at least 1, got ", a.dilation);
+  check(a.groups > 0 && a.groups <= INT32_MAX, ErrorKind::Value, op,
+        ": expected groups of at least 1, got ", a.groups);
+}
+
+void check_volume(std::string_view op, const ConvAttributes& a, const Shape& x, const Shape& w,
+                  Pair out) {
+  const auto product = [](std::initializer_list<int64_t> sizes) {
+    double all = 1;
+    for (int64_t s : sizes) all *= static_cast<double>(std::max<int64_t>(s, 1));
+    return all;
+  };
+  const double padded = product({x[0], x[1], x[2] + 2 * a.padding.h, x[3] + 2 * a.padding.w});
+  const double patches = product({x[0], x[1], w[2], w[3], out.h, out.w});
+  const double result = product({x[0], w[0], out.h, out.w});
+  check(std::max({padded, patches, result, product({w[0], w[1], w[2], w[3]})}) <= kMostElements,
+        ErrorKind::Shape, op, ": x ", x, " and weight ", w, " are too large");
+}
+
+/// The shape of y for x and a weight, all attributes and shapes checked.
+Shape convolved(std::string_view op, const ConvAttributes& a, const Shape& x, const Shape& w) {
+  check_attributes(op, a);
+  check(x.size() == 4, ErrorKind::Shape, op, ": expected x [N, C, H, W] or [C, H, W], got ", x);
+  check(w.size() == 4, ErrorKind::Shape, op, ": expected weight [out, in/groups, kh, kw], got ", w);
+  const int64_t channels = checked_mul(op, w[1], a.groups);
+  check(x[1] == channels, ErrorKind::Shape, op, ": expected x with ", channels,
         " channels for weight ", w, " and groups = ", a.groups, ", got ", x[1], " in ", x);
-  check(w[0] % a.groups == 0, ErrorKind::Shape,
-        "conv2d: expected out channels divisible by groups = ", a.groups, ", got weight ", w);
-  check(w[2] > 0 && w[3] > 0, ErrorKind::Shape, "conv2d: expected a kernel of at least 1x1, got ",
-        w[2], "x", w[3]);
-  const int64_t oh = out_size(x[2], w[2], a.stride.h, a.padding.h, a.dilation.h);
-  const int64_t ow = out_size(x[3], w[3], a.stride.w, a.padding.w, a.dilation.w);
-  check(oh > 0 && ow > 0, ErrorKind::Shape, "conv2d: expected an image that holds the kernel ",
+  check(w[0] >= 0 && w[0] % a.groups == 0, ErrorKind::Shape, op,
+        ": expected out channels divisible by groups = ", a.groups, ", got weight ", w);
+  check(all_within({w[2], w[3]}, 1), ErrorKind::Shape, op,
+        ": expected a kernel of at least 1x1, got ", w[2], "x", w[3]);
+  const bool sound = all_within({x[2], x[3]}, 1);
+  const int64_t oh = sound ? out_size(x[2], w[2], a.stride.h, a.padding.h, a.dilation.h) : 0;
+  const int64_t ow = sound ? out_size(x[3], w[3], a.stride.w, a.padding.w, a.dilation.w) : 0;
+  check(oh > 0 && ow > 0, ErrorKind::Shape, op, ": expected an image that holds the kernel ",
         Pair(w[2], w[3]), " with dilation ", a.dilation, ", got ", Pair(x[2], x[3]),
         " with padding ", a.padding);
+  check_volume(op, a, x, w, {oh, ow});
   return {x[0], w[0], oh, ow};
 }
 
-/// Of the gradients: two images or weights, and what goes with them.
-void check_grad_operands(std::string_view op, std::span<const Meta> in) {
-  check_count(op, in, 2);
-  for (const Meta& m : in) {
-    check(m.dim() == 4, ErrorKind::Shape, op, ": expected four dimensions, got ", m.shape);
-  }
+/// Dense operands of one floating-point dtype, the first two of four dimensions.
+void check_operands(std::string_view op, std::span<const Meta> in) {
   check_floating(op, in);
   check_dense(op, in);
 }
 
-void check_grad(std::string_view op, const Shape& gy, const Shape& y) {
-  check(gy == y, ErrorKind::Shape, op, ": expected a gradient of shape ", y, ", got ", gy);
+void check_gy(std::string_view op, const Shape& gy, const Shape& y) {
+  check(gy == y, ErrorKind::Shape, op, ": expected gy of shape ", y, ", got ", gy);
 }
 
 std::array<Tensor, 2> dense(const Tensor& a, const Tensor& b) {
@@ -79,29 +101,34 @@ Tensor weight_grad(const ConvAttributes& a, const Tensor& gy, const Tensor& x, P
 
 Metas Conv2d::infer(std::span<const Meta> in) const {
   check_count(name, in, 2, 3);
-  const Shape &x = in[0].shape, &w = in[1].shape, y = convolved(*this, x, w);
+  const Shape &x = in[0].shape, &w = in[1].shape, y = convolved(name, *this, x, w);
+  check_operands(name, in);
   check(in.size() == 2 || in[2].shape == Shape{w[0]}, ErrorKind::Shape,
         "conv2d: expected a bias of shape [", w[0], "], got ", in.back().shape);
-  check_floating(name, in);
-  check_dense(name, in);
-  return {checked_meta(name, y, in[0].dtype)};
+  return {Meta(y, in[0].dtype)};
 }
 
 Metas Conv2dInputGrad::infer(std::span<const Meta> in) const {
-  check_grad_operands(name, in);
+  check_count(name, in, 2);
+  check_operands(name, in);
   const Shape &gy = in[0].shape, &w = in[1].shape;
+  check(gy.size() == 4 && w.size() == 4, ErrorKind::Shape, name,
+        ": expected gy [N, out, H, W] and weight [out, in/groups, kh, kw], got ", gy, " and ", w);
   const Shape x{gy[0], checked_mul(name, w[1], groups), size.h, size.w};
-  check_grad(name, gy, convolved(*this, x, w));
-  return {checked_meta(name, x, in[0].dtype)};
+  check_gy(name, gy, convolved(name, *this, x, w));
+  return {Meta(x, in[0].dtype)};
 }
 
 Metas Conv2dWeightGrad::infer(std::span<const Meta> in) const {
-  check_grad_operands(name, in);
-  check_attributes(*this);
+  check_count(name, in, 2);
+  check_operands(name, in);
   const Shape &gy = in[0].shape, &x = in[1].shape;
+  check(gy.size() == 4 && x.size() == 4 && groups > 0, ErrorKind::Shape, name,
+        ": expected gy [N, out, H, W], x [N, C, H, W] and groups of at least 1, got ", gy, ", ", x,
+        " and ", groups);
   const Shape w{gy[1], x[1] / groups, size.h, size.w};
-  check_grad(name, gy, convolved(*this, x, w));
-  return {checked_meta(name, w, in[0].dtype)};
+  check_gy(name, gy, convolved(name, *this, x, w));
+  return {Meta(w, in[0].dtype)};
 }
 
 // With * for the convolution, gx = gy *' w and gw = gy *'' x: each is linear in both operands, so

@@ -10,9 +10,11 @@ namespace reprise {
 // ---- infer
 // -----------------------------------------------------------------------------------------
 
-template <class Self, int Arity>
-Metas Elementwise<Self, Arity>::infer(std::span<const Meta> in) const {
-  check_count(Self::name, in, Self::arity - (std::is_same_v<Self, Where> ? 1 : 0));
+namespace {
+
+/// Operands of one shape and one dtype that the op takes.
+template <class Self>
+Metas infer_alike(std::span<const Meta> in) {
   const Meta& x = in[0];
   const bool fits = Self::domain == Domain::all || is_floating_point(x.dtype) ||
                     (Self::domain == Domain::numeric && x.dtype != bool_);
@@ -25,23 +27,31 @@ Metas Elementwise<Self, Arity>::infer(std::span<const Meta> in) const {
   return {Meta(x.shape, Self::predicate ? bool_ : x.dtype)};
 }
 
+}  // namespace
+
+template <class Self, int Arity>
+Metas Elementwise<Self, Arity>::infer(std::span<const Meta> in) const {
+  check_count(Self::name, in, Arity);
+  return infer_alike<Self>(in);
+}
+
 #define REPRISE_INFER(T) \
   template Metas Elementwise<T, T::arity>::infer(std::span<const Meta>) const;
 REPRISE_ELEMENTWISE_OPS(REPRISE_INFER)
 #undef REPRISE_INFER
 
 Metas Where::infer(std::span<const Meta> in) const {
-  check_count(name, in, arity);
+  check_count(name, in, 3);
   check(in[0].dtype == bool_, ErrorKind::DType, "where: expected a condition of bool, got ",
         in[0].dtype);
   check(in[0].shape == in[1].shape, ErrorKind::Shape, "where: expected operands alike, got ",
         in[0].shape, " and ", in[1].shape);
-  return Elementwise::infer(in.subspan(1));
+  return infer_alike<Where>(in.subspan(1));
 }
 
 Metas Copy::infer(std::span<const Meta> in) const {
   check_count(name, in, 1);
-  return {Meta(in[0].shape, dtype)};
+  return {checked_meta(name, in[0].shape, dtype)};
 }
 
 // ---- vjp

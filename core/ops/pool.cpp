@@ -1,5 +1,7 @@
 #include "pool.h"
 
+#include <algorithm>
+
 #include "../dispatch.h"
 #include "../ops.h"
 #include "check_operands.h"
@@ -17,14 +19,19 @@ int64_t out_size(int64_t size, int64_t kernel, int64_t stride, int64_t padding, 
   return out;
 }
 
+// Attributes and sizes of images are below 2^31, so that products of two fit.
+bool all_within(Pair p, int64_t low) {
+  return std::min(p.h, p.w) >= low && std::max(p.h, p.w) <= INT32_MAX;
+}
+
 void check_window(std::string_view op, Pair kernel, Pair stride, Pair padding, Pair dilation) {
-  check(kernel.h > 0 && kernel.w > 0, ErrorKind::Value, op,
-        ": expected a kernel_size of at least 1, got ", kernel);
-  check(stride.h > 0 && stride.w > 0, ErrorKind::Value, op,
-        ": expected a stride of at least 1, got ", stride);
-  check(dilation.h > 0 && dilation.w > 0, ErrorKind::Value, op,
-        ": expected a dilation of at least 1, got ", dilation);
-  check(padding.h >= 0 && padding.w >= 0 && 2 * padding.h <= kernel.h && 2 * padding.w <= kernel.w,
+  check(all_within(kernel, 1), ErrorKind::Value, op, ": expected a kernel_size of at least 1, got ",
+        kernel);
+  check(all_within(stride, 1), ErrorKind::Value, op, ": expected a stride of at least 1, got ",
+        stride);
+  check(all_within(dilation, 1), ErrorKind::Value, op, ": expected a dilation of at least 1, got ",
+        dilation);
+  check(all_within(padding, 0) && 2 * padding.h <= kernel.h && 2 * padding.w <= kernel.w,
         ErrorKind::Value, op, ": expected a padding of at most half the kernel_size ", kernel,
         ", got ", padding);
 }
@@ -32,7 +39,8 @@ void check_window(std::string_view op, Pair kernel, Pair stride, Pair padding, P
 Shape pooled(std::string_view op, const Shape& x, Pair kernel, Pair stride, Pair padding,
              Pair dilation, bool ceil_mode) {
   check_window(op, kernel, stride, padding, dilation);
-  check(x.size() == 4, ErrorKind::Shape, op, ": expected x [N, C, H, W] or [C, H, W], got ", x);
+  check(all_within({x[2], x[3]}, 0), ErrorKind::Shape, op,
+        ": expected an image of fewer than 2^31 rows and columns, got ", x);
   const int64_t oh = out_size(x[2], kernel.h, stride.h, padding.h, dilation.h, ceil_mode);
   const int64_t ow = out_size(x[3], kernel.w, stride.w, padding.w, dilation.w, ceil_mode);
   check(x[2] > 0 && x[3] > 0 && oh > 0 && ow > 0, ErrorKind::Shape, op,
@@ -40,16 +48,21 @@ Shape pooled(std::string_view op, const Shape& x, Pair kernel, Pair stride, Pair
   return {x[0], x[1], oh, ow};
 }
 
-void check_images(std::string_view op, const Shape& x) {
-  check(x.size() == 4, ErrorKind::Shape, op, ": expected images [N, C, H, W], got ", x);
+Shape resized(const Shape& x, Pair size) { return {x[0], x[1], size.h, size.w}; }
+
+/// Dense images of floats, and nothing else but `more` operands.
+void check_images(std::string_view op, std::span<const Meta> in, size_t more = 0) {
+  check_count(op, in, 1 + more);
+  check_floating(op, in[0].dtype);
+  check_dense(op, in);
+  check(in[0].dim() == 4, ErrorKind::Shape, op, ": expected x [N, C, H, W] or [C, H, W], got ",
+        in[0].shape);
 }
 
-/// One place in its image for each value: dense, as the values are.
-void check_places(std::string_view op, const Meta& indices, const Shape& values) {
-  check(indices.dtype == int64, ErrorKind::DType, op, ": expected indices of int64, got ",
-        indices.dtype);
-  check(indices.shape == values, ErrorKind::Shape, op, ": expected indices of shape ", values,
-        ", got ", indices.shape);
+/// Places in images of `size`, int64.
+void check_indices(std::string_view op, const Meta& indices, const Shape& expected) {
+  check(indices.dtype == int64 && indices.shape == expected, ErrorKind::Shape, op,
+        ": expected indices int64", expected, ", got ", indices.dtype, indices.shape);
 }
 
 /// Runs `f` on a batch; an image without one gets it for the time being.
@@ -64,50 +77,41 @@ auto batched(const Tensor& x, const F& f) {
 }  // namespace
 
 Metas MaxPool2d::infer(std::span<const Meta> in) const {
-  check_count(name, in, 1);
-  check_floating(name, in[0].dtype);
-  check_dense(name, in);
+  check_images(name, in);
   const Shape out = pooled(name, in[0].shape, kernel_size, stride, padding, dilation, ceil_mode);
-  return {Meta(out, in[0].dtype), Meta(out, int64)};
+  const Shape& x = in[0].shape;
+  check(x[2] * x[3] <= INT32_MAX, ErrorKind::Shape, name,
+        ": expected images of fewer than 2^31 elements, got ", x);
+  return {checked_meta(name, out, in[0].dtype), checked_meta(name, out, int64)};
 }
 
 Metas MaxPool2dGrad::infer(std::span<const Meta> in) const {
-  check_count(name, in, 2);
-  check_floating(name, in[0].dtype);
-  const Shape& gy = in[0].shape;
-  check_images(name, gy);
-  check_places(name, in[1], gy);
-  check_dense(name, in);
-  return {checked_meta(name, {gy[0], gy[1], size.h, size.w}, in[0].dtype)};
+  check_images(name, in, 1);
+  check_indices(name, in[1], in[0].shape);
+  return {checked_meta(name, resized(in[0].shape, size), in[0].dtype)};
 }
 
 Metas MaxPool2dGather::infer(std::span<const Meta> in) const {
-  check_count(name, in, 2);
-  check_floating(name, in[0].dtype);
-  const Shape &x = in[0].shape, &places = in[1].shape;
-  check_images(name, x);
-  check_images(name, places);
-  check_places(name, in[1], {x[0], x[1], places[2], places[3]});
-  check_dense(name, in);
-  return {Meta(in[1].shape, in[0].dtype)};
+  check_images(name, in, 1);
+  const Shape &x = in[0].shape, &indices = in[1].shape;
+  check(indices.size() == 4, ErrorKind::Shape, name, ": expected indices [N, C, H, W], got ",
+        indices);
+  check_indices(name, in[1], {x[0], x[1], indices[2], indices[3]});
+  return {checked_meta(name, indices, in[0].dtype)};
 }
 
 Metas AvgPool2d::infer(std::span<const Meta> in) const {
-  check_count(name, in, 1);
-  check_floating(name, in[0].dtype);
-  check_dense(name, in);
-  return {Meta(pooled(name, in[0].shape, kernel_size, stride, padding, 1, ceil_mode), in[0].dtype)};
+  check_images(name, in);
+  const Shape out = pooled(name, in[0].shape, kernel_size, stride, padding, 1, ceil_mode);
+  return {checked_meta(name, out, in[0].dtype)};
 }
 
 Metas AvgPool2dGrad::infer(std::span<const Meta> in) const {
-  check_count(name, in, 1);
-  check_floating(name, in[0].dtype);
-  const Shape& gy = in[0].shape;
-  check_images(name, gy);
-  const Shape x{gy[0], gy[1], size.h, size.w};
+  check_images(name, in);
+  const Shape x = resized(in[0].shape, size);
   const Shape y = pooled(name, x, kernel_size, stride, padding, 1, ceil_mode);
-  check(gy == y, ErrorKind::Shape, name, ": expected a gradient of shape ", y, ", got ", gy);
-  check_dense(name, in);
+  check(in[0].shape == y, ErrorKind::Shape, name, ": expected gy of shape ", y, ", got ",
+        in[0].shape);
   return {checked_meta(name, x, in[0].dtype)};
 }
 

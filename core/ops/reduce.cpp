@@ -49,6 +49,8 @@ Shape normalize(std::string_view op, const Shape& dims, int rank) {
 
 Metas Sum::infer(std::span<const Meta> in) const {
   check_count(name, in, 1);
+  check(dims.empty() == in[0].shape.empty(), ErrorKind::Index, "sum: expected dims of ",
+        in[0].shape, ", got ", dims);
   for (size_t i = 0; i < dims.size(); ++i) {
     check_dim(name, dims[i], in[0].dim());
     check(i == 0 || dims[i - 1] < dims[i], ErrorKind::Index, "sum: expected ascending dims, got ",
