@@ -82,6 +82,7 @@ inline Arrays max_of_windows(const PoolCase& c, const Array& x) {
 
 /// The indices of a fixed image, for the ops that take them.
 inline Tensors pooled_image(const PoolCase& c, DType dtype) {
+  const InterpreterGuard eager(nullptr);  // a constant, also inside a trace
   const Tensor x = draw({c.x}, dtype, 7);
   auto [y, indices] = max_pool2d_with_indices(
       x, c.kernel, {.stride = c.stride, .padding = c.padding, .ceil_mode = c.ceil_mode});

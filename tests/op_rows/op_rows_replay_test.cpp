@@ -1,0 +1,109 @@
+// Every op row traced, optimised, planned and replayed: the bits of eager, forward and backward.
+
+#include <gtest/gtest.h>
+
+#include "../../autograd/engine.h"
+#include "../../autograd/tape.h"
+#include "../../core/random.h"
+#include "../graph/replay.h"
+#include "row.h"
+
+namespace reprise::op_rows {
+namespace {
+
+using Function = std::function<Tensors(const Tensors&)>;
+
+constexpr uint64_t kSeed = 5;  // what the rows that draw seed with
+
+Tensors draw_all(const std::vector<Operand>& operands, DType real, uint64_t seed) {
+  Tensors out;
+  for (const Operand& o : operands) out.push_back(draw(o, real, seed + out.size()));
+  return out;
+}
+
+Tensors run(const Function& f, const Tensors& in) {
+  manual_seed(kSeed);
+  return f(in);
+}
+
+/// The program of f, replayed on several inputs, gives what f gives.
+void expect_same_bits(const Function& f, const std::vector<Tensors>& inputs,
+                      const std::string& passes) {
+  const Tensors& first = inputs.front();
+  Program program =
+      test::checked_program(trace(f, std::vector<Example>(first.begin(), first.end())), passes);
+  ASSERT_EQ(test::fault_of(program), "") << passes << '\n' << to_string(program.graph());
+  for (const Tensors& in : inputs) {
+    const Tensors expected = run(f, in);
+    const Tensors got = run([&](const Tensors& x) { return program.call(x); }, in);
+    ASSERT_EQ(test::difference(got, expected), "") << passes << '\n' << to_string(program.graph());
+  }
+}
+
+class OpRowsReplay : public testing::TestWithParam<OpRow> {
+ protected:
+  Function forward() const {
+    return [](const Tensors& in) {
+      const NoGradGuard no_grad;
+      return GetParam().f(in);
+    };
+  }
+
+  /// The gradients of all outputs, unevenly weighted, with respect to all that has one.
+  static Tensors gradients(const Tensors& in) {
+    Tensors wanted;
+    for (size_t i = 0; i < in.size(); ++i) {
+      if (GetParam().operands[i].kind == Operand::Kind::real) wanted.push_back(in[i]);
+    }
+    Tensors outputs, weights;
+    for (const Tensor& y : GetParam().f(in)) {
+      if (!y.requires_grad()) continue;
+      outputs.push_back(y);
+      weights.push_back(weight_of(y));
+    }
+    return grad(outputs, wanted, {.grad_outputs = weights});
+  }
+  static Tensor weight_of(const Tensor& y) { return sigmoid(y.detach()) - 0.25; }
+
+  void check(const Function& f, DType dtype, bool with_grad) const {
+    std::vector<Tensors> inputs;
+    for (const uint64_t seed : {1, 50}) {
+      inputs.push_back(draw_all(GetParam().operands, dtype, seed));
+      for (size_t i = 0; with_grad && i < inputs.back().size(); ++i) {
+        if (GetParam().operands[i].kind == Operand::Kind::real) inputs.back()[i].requires_grad_();
+      }
+    }
+    const std::vector<std::string> passes = test::exact_pass_specs();
+    for (size_t i = 0; i < 2; ++i) expect_same_bits(f, inputs, passes[i]);
+  }
+};
+
+TEST_P(OpRowsReplay, GivesTheBitsOfEager) {
+  for (const DType dtype : {float32, float64}) check(forward(), dtype, false);
+  for (const DType dtype : {int64, int32}) {
+    if (GetParam().integers) check(forward(), dtype, false);
+  }
+}
+
+TEST_P(OpRowsReplay, GivesTheGradientsOfEager) {
+  if (!GetParam().differentiable) GTEST_SKIP() << "not differentiable";
+  for (const DType dtype : {float32, float64}) check(gradients, dtype, true);
+}
+
+TEST_P(OpRowsReplay, GivesSameBitsForAnyNumberOfThreads) {
+  const auto& sizes = GetParam().sizes;
+  const Tensors in = draw_all(sizes.empty() ? GetParam().operands : sizes[1], float32, 1);
+  const Tensors expected = run(forward(), in);
+  Program program = compile(forward(), std::vector<Example>(in.begin(), in.end()));
+  for (const int threads : {1, 2, 4}) {
+    const test::Threads guard(threads);
+    const Tensors got = run([&](const Tensors& x) { return program.call(x); }, in);
+    ASSERT_EQ(test::difference(got, expected), "") << threads << " threads";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, OpRowsReplay, testing::ValuesIn(all_rows()),
+                         [](const auto& row) { return row.param.name; });
+
+}  // namespace
+}  // namespace reprise::op_rows
