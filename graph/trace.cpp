@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "../core/dispatch.h"
 
@@ -167,11 +168,14 @@ class Tracer final : public Interpreter {
     return memory.seen.emplace_back(Memory::Seen{impl.offset, impl.meta, id, 0});
   }
 
+  /// No two captures share a name, whatever the user calls them.
   std::string name_of(const Memory& memory) {
     const auto named = names_.find(memory.storage.get());
-    if (named == names_.end()) return text("c", unnamed_++);
-    const int32_t views = uses_of_name_[named->second]++;
-    return views == 0 ? named->second : text(named->second, ".view", views);
+    std::string name = named == names_.end() ? text("c", unnamed_++) : named->second;
+    for (int64_t view = 1; !taken_.insert(name).second; ++view) {
+      name = named == names_.end() ? text("c", unnamed_++) : text(named->second, ".view", view);
+    }
+    return name;
   }
 
   Tensor output(const Call& call, size_t k, std::span<const Tensor> in, const Tensor* into) {
@@ -222,7 +226,7 @@ class Tracer final : public Interpreter {
   Graph graph_;
   std::unordered_map<const Storage*, Memory> memories_;
   std::unordered_map<const Storage*, std::string> names_;
-  std::unordered_map<std::string, int32_t> uses_of_name_;
+  std::unordered_set<std::string> taken_;
   int64_t unnamed_ = 0;
   std::vector<std::string> scopes_;
   std::vector<Tensor> leaves_;

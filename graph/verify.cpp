@@ -80,7 +80,7 @@ class Verifier {
       }
       metas.push_back(graph_.meta(id));
     }
-    if (call.into != kNoValue) read(call.into, "it");
+    if (call.into != kNoValue) check_target(call.into);
     const Metas returned = call.op->infer(metas);
     expect(returned_outputs(call) == returned.size(), "expected ", returned.size(),
            " outputs besides written inputs, got ", returned_outputs(call));
@@ -89,6 +89,16 @@ class Verifier {
       check_output(call, k, k < returned.size() ? &returned[k] : nullptr);
     }
     check_prologue(call);
+  }
+
+  /// What is written in place exists, and each of its elements has a place of its own.
+  void check_target(ValueId id) {
+    read(id, "it");
+    const Meta& meta = graph_.meta(id);
+    for (size_t d = 0; d < meta.shape.size(); ++d) {
+      expect(meta.strides[d] != 0 || meta.shape[d] <= 1, "it writes into %", id, ", expanded to ",
+             meta.shape);
+    }
   }
 
   /// The first operand is of an older moment; what comes out is of the moment of the write.
