@@ -24,12 +24,14 @@ Tensor view_of(const Tensor& memory, const Value& value, const std::string& name
   const Meta& meta = value.meta;
   check(memory.dtype() == meta.dtype && memory.dim() == 1, ErrorKind::Format, "capture ", name,
         ": expected a flat tensor of ", meta.dtype, ", got ", memory.dtype(), memory.shape());
-  __int128 last = value.offset;
+  int64_t last = value.offset, step = 0;
+  bool fits = value.offset >= 0;
   for (size_t d = 0; d < meta.shape.size(); ++d) {
-    last += static_cast<__int128>(meta.shape[d] - 1) * meta.strides[d];
+    fits = fits && !__builtin_mul_overflow(meta.shape[d] - 1, meta.strides[d], &step) &&
+           !__builtin_add_overflow(last, step, &last);
   }
-  check(meta.numel() == 0 || (value.offset >= 0 && last < memory.numel()), ErrorKind::Format,
-        "capture ", name, ": its elements reach beyond the ", memory.numel(), " that there are");
+  check(meta.numel() == 0 || (fits && last < memory.numel()), ErrorKind::Format, "capture ", name,
+        ": its elements reach beyond the ", memory.numel(), " that there are");
   return Tensor(make_ref<TensorImpl>(meta, memory.impl().storage, value.offset));
 }
 
