@@ -9,22 +9,12 @@
 namespace reprise::detail {
 namespace {
 
-/// The same data without history, and its version at this moment.
-struct Kept {
-  explicit Kept(const Tensor& t)
-      : tensor(make_ref<TensorImpl>(t.meta(), t.impl().storage, t.impl().offset)),
-        version(t.impl().storage->version()) {}
+/// The same data without history.
+Tensor bare(const Tensor& t) {
+  return Tensor(make_ref<TensorImpl>(t.meta(), t.impl().storage, t.impl().offset));
+}
 
-  void check_unchanged(std::string_view what) const {
-    const uint32_t now = tensor.impl().storage->version();
-    check(now == version, ErrorKind::Autograd, what, " of shape ", tensor.shape(),
-          ", which the gradient needs, was changed in place: saved at version ", version,
-          ", now at version ", now);
-  }
-
-  Tensor tensor;
-  uint32_t version;
-};
+uint32_t version_of(const Tensor& t) { return t.impl().storage->version(); }
 
 class CompiledNode final : public Node {
  public:
@@ -34,38 +24,55 @@ class CompiledNode final : public Node {
   std::string_view name() const override { return "SymbolicModel"; }
 
   void keep(std::span<const Tensor> in, std::span<const Tensor> out) {
-    const GradientGraphs& graphs = gradient_->graphs();
-    for (const CrossingValue& value : graphs.crossing) {
-      crossing_.emplace_back(value.is_input ? in[value.index] : out[value.index]);
+    for (const CrossingValue& value : gradient_->graphs().crossing) {
+      crossing_.push_back(bare(value.is_input ? in[value.index] : out[value.index]));
+      versions_.push_back(version_of(crossing_.back()));
     }
-    for (const BackwardGraph& part : graphs.backward) {
-      for (const Capture& capture : part.graph.captures) captured_.emplace_back(capture.tensor);
-    }
+    for (const Tensor& t : gradient_->captured()) versions_.push_back(version_of(t));
   }
 
   Tensors vjp(const Vjp& v) override {
     check(!grad_enabled(), ErrorKind::Autograd,
           "SymbolicModel: the gradient of a compiled model has no history; for create_graph call "
           "decompile() before the forward");
-    Tensors values;
-    for (const Kept& kept : crossing_) {
-      kept.check_unchanged("SymbolicModel: a value");
-      values.push_back(kept.tensor);
-    }
-    for (const Kept& kept : captured_) kept.check_unchanged("SymbolicModel: a parameter");
-    return gradient_->backward(values, v.gy);
+    check_unchanged();
+    return gradient_->backward(crossing_, v.gy);
   }
 
   void free_saved() override {
     Node::free_saved();
     crossing_.clear();
-    captured_.clear();
   }
 
  private:
+  void check_unchanged() const {
+    size_t i = 0;
+    const auto check_one = [&](std::string_view what, const Tensor& t) {
+      const uint32_t saved = versions_[i++], now = version_of(t);
+      check(now == saved, ErrorKind::Autograd, "SymbolicModel: ", what, " of shape ", t.shape(),
+            ", which the gradient needs, was changed in place: saved at version ", saved,
+            ", now at version ", now);
+    };
+    for (const Tensor& t : crossing_) check_one("a value", t);
+    for (const Tensor& t : gradient_->captured()) check_one("a parameter", t);
+  }
+
   std::shared_ptr<CompiledGradient> gradient_;
-  std::vector<Kept> crossing_, captured_;
+  Tensors crossing_;
+  std::vector<uint32_t> versions_;  // of the crossing values, then of captured tensors
 };
+
+std::vector<Tensor> captured_by(const GradientGraphs& graphs) {
+  std::vector<Tensor> out;
+  for (const BackwardGraph& part : graphs.backward) {
+    for (const Capture& capture : part.graph.captures) out.push_back(capture.tensor);
+  }
+  const auto storage = [](const Tensor& t) { return t.impl().storage.get(); };
+  std::ranges::sort(out, {}, storage);
+  const auto repeated = std::ranges::unique(out, {}, storage);
+  out.erase(repeated.begin(), repeated.end());
+  return out;
+}
 
 }  // namespace
 
@@ -75,6 +82,7 @@ CompiledGradient::CompiledGradient(GradientGraphs graphs, const CompileOptions& 
     : graphs_(std::move(graphs)),
       options_(options),
       busy_(std::move(busy)),
+      captured_(captured_by(graphs_)),
       forward_(make_program(graphs_.forward, larger ? &larger->forward_ : nullptr)) {
   for (const BackwardGraph& part : graphs_.backward) {
     const size_t k = backward_.size();

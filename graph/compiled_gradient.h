@@ -40,6 +40,8 @@ class CompiledGradient : public std::enable_shared_from_this<CompiledGradient> {
   Tensors backward(std::span<const Tensor> crossing, std::span<const Tensor> gy);
 
   const GradientGraphs& graphs() const { return graphs_; }
+  /// What a backward reads where it lies, once for each memory.
+  const std::vector<Tensor>& captured() const { return captured_; }
   const Program& forward_program() const { return forward_; }
   /// Those made so far.
   std::vector<const Program*> backward_programs() const;
@@ -52,6 +54,7 @@ class CompiledGradient : public std::enable_shared_from_this<CompiledGradient> {
   GradientGraphs graphs_;
   CompileOptions options_;
   std::shared_ptr<std::atomic_flag> busy_;
+  std::vector<Tensor> captured_;
   Program forward_;
   std::vector<std::optional<Program>> backward_;
 };

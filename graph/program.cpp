@@ -53,12 +53,12 @@ Tensors Program::call(std::span<const Tensor> inputs) {
     outputs.push_back(
         empty(port.meta.shape, {.dtype = port.meta.dtype, .device = port.meta.device}));
   }
-  state_->run(inputs, outputs);
+  state_->run(inputs, outputs, true);
   return outputs;
 }
 
 void Program::run(std::span<const Tensor> inputs, std::span<const Tensor> outputs) {
-  state_->run(inputs, outputs);
+  state_->run(inputs, outputs, false);
 }
 
 Tensor Program::first(Tensors outputs) {
