@@ -1,9 +1,13 @@
 // What can be done to weights ahead of time, when nothing in the graph changes them: the calls
 // added here depend on captures alone, so hoist takes them into the prologue.
 
+#include <algorithm>
 #include <array>
+#include <optional>
 
+#include "../../core/ops/elementwise.h"
 #include "../../core/ops/fused_conv.h"
+#include "../../core/ops/matmul.h"
 #include "../../core/ops/view.h"
 #include "passes.h"
 #include "rewrite.h"
@@ -11,42 +15,70 @@
 namespace reprise::passes {
 namespace {
 
-/// The constant [1, C, 1, 1] that stands expanded in `id`, or none.
-ValueId per_channel(const Rewriter& r, ValueId id) {
-  const Call* expand = r.made_by<Expand>(id);
-  if (expand == nullptr) return kNoValue;
-  const ValueId small = expand->in[0];
-  const Shape& shape = r.meta(small).shape;
-  const bool fits = shape.dim() == 4 && shape[0] == 1 && shape[2] == 1 && shape[3] == 1;
-  return fits && r.constant(small) ? small : kNoValue;
+/// The constants [C], one for each channel, that an operand repeats along all but dimension 1.
+std::optional<ValueId> per_channel(Rewriter& r, ValueId operand) {
+  const Call* expand = r.made_by<Expand>(operand);
+  if (expand == nullptr || !r.constant(operand)) return {};
+  const Shape full = r.meta(operand).shape;
+  const Meta source = r.meta(expand->in[0]);
+  const int lead = full.dim() - source.dim();
+  if (full.dim() < 2 || lead > 1 || source.numel() != full[1]) return {};
+  if (source.shape[static_cast<size_t>(1 - lead)] != full[1]) return {};
+  if (source.dim() == 1) return expand->in[0];
+  const Call* view = r.made_by<ViewAs>(expand->in[0]);
+  if (view != nullptr && r.meta(view->in[0]).shape == Shape{full[1]}) return view->in[0];
+  if (!view_strides(source, {full[1]})) return {};
+  return r.add(ViewAs{{full[1]}}, {expand->in[0]});
 }
 
-ValueId reshaped(Rewriter& r, ValueId id, const Shape& shape) { return r.add(ViewAs{shape}, {id}); }
-
-ValueId times(Rewriter& r, ValueId a, ValueId b) {
-  return r.add(Mul{}, {a, r.add(Expand{r.meta(a).shape}, {b})});
+/// The layer with constant weights that makes a value which the visited call alone reads.
+const Call* layer_of(const Rewriter& r, ValueId id) {
+  const Call* conv = r.read_only_here<Conv2d>(id);
+  const Call* layer = conv != nullptr ? conv : r.read_only_here<Linear>(id);
+  const auto is_constant = [&](ValueId parameter) { return r.constant(parameter); };
+  const bool fixed =
+      layer != nullptr && std::all_of(layer->in.begin() + 1, layer->in.end(), is_constant);
+  return fixed ? layer : nullptr;
 }
 
-/// conv(x, w, b) * scale + shift = conv(x, w * scale, b * scale + shift), as batch norm in eval.
+/// weight * scale along its first dimension.
+ValueId scaled(Rewriter& r, ValueId weight, ValueId scale) {
+  const Shape shape = r.meta(weight).shape;
+  Shape beside = Shape::filled(shape.dim(), 1);
+  beside[0] = shape[0];
+  const ValueId spread = r.add(Expand{shape}, {r.add(ViewAs{beside}, {scale})});
+  return r.add(Mul{}, {weight, spread});
+}
+
+/// layer(x; w, b) * scale = layer(x; w * scale, b * scale)
 bool fold_scale(Rewriter& r, const Call& call) {
-  const Call* product = r.read_only_here<Mul>(call.in[0]);
-  if (product == nullptr) return false;
-  const Call* conv = r.read_only_here<Conv2d>(product->in[0]);
-  const ValueId scale = per_channel(r, product->in[1]), shift = per_channel(r, call.in[1]);
-  if (conv == nullptr || scale == kNoValue || shift == kNoValue) return false;
-  const std::span<const ValueId> in = conv->in;
-  for (ValueId parameter : in.subspan(1)) {
-    if (!r.constant(parameter)) return false;
+  for (const size_t side : {size_t{0}, size_t{1}}) {
+    const Call* layer = layer_of(r, call.in[side]);
+    if (layer == nullptr) continue;
+    const std::optional<ValueId> scale = per_channel(r, call.in[1 - side]);
+    if (!scale) continue;
+    ValueIds in = layer->in;
+    for (size_t i = 1; i < in.size(); ++i) in[i] = scaled(r, in[i], *scale);
+    if (r.replace(call, *layer->op, in)) return true;
   }
-  const int64_t channels = r.meta(in[1]).shape[0];
-  const Conv2d op = *as<Conv2d>(*conv->op);
-  const ValueId x = in[0], w = in[1], b = in.size() == 3 ? in[2] : kNoValue;
-  const ValueId weight = times(r, w, reshaped(r, scale, {channels, 1, 1, 1}));
-  ValueId bias = reshaped(r, shift, {channels});
-  if (b != kNoValue) {
-    bias = r.add(Add{}, {r.add(Mul{}, {b, reshaped(r, scale, {channels})}), bias});
+  return false;
+}
+
+/// layer(x; w, b) + shift = layer(x; w, b + shift)
+bool fold_shift(Rewriter& r, const Call& call) {
+  for (const size_t side : {size_t{0}, size_t{1}}) {
+    const Call* layer = layer_of(r, call.in[side]);
+    if (layer == nullptr) continue;
+    const std::optional<ValueId> shift = per_channel(r, call.in[1 - side]);
+    if (!shift) continue;
+    ValueIds in = layer->in;
+    if (in.size() == 2)
+      in.push_back(*shift);
+    else
+      in[2] = r.add(Add{}, {in[2], *shift});
+    if (r.replace(call, *layer->op, in)) return true;
   }
-  return r.replace(call, op, {x, weight, bias});
+  return false;
 }
 
 bool pack(Rewriter& r, const Call& call, FusedConv2d conv) {
@@ -74,7 +106,10 @@ bool pack_fused_conv(Rewriter& r, const Call& call) {
 }  // namespace
 
 Graph fold_batch_norm(Graph graph) {
-  static constexpr std::array kRules{Rule{"conv_scale_shift", Add::name, fold_scale}};
+  static constexpr std::array kRules{
+      Rule{"channel_scale", Mul::name, fold_scale},
+      Rule{"channel_shift", Add::name, fold_shift},
+  };
   return rewrite(std::move(graph), kRules);
 }
 

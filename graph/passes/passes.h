@@ -37,29 +37,8 @@ Graph algebra(Graph graph);
 /// Lets calls of one op on the same values share one result.
 Graph common_subexpressions(Graph graph);
 
-/// Puts the scale and shift that batch norm in eval mode is into the weights of the layer before
-/// it.
-Graph fold_batch_norm(Graph graph);
-
-/// Makes one call of a convolution, a residual that is added and an activation.
-Graph fuse_conv(Graph graph);
-
-/// Makes one call of a linear layer and its activation.
-Graph fuse_linear(Graph graph);
-
-/// Makes one call of the gradient of log_softmax and gather, which cross_entropy is made of.
-Graph fuse_loss(Graph graph);
-
-/// Packs constant weights of convolutions in the order in which the kernel reads them.
-Graph pack_weights(Graph graph);
-
-/// Makes one Fused call of elementwise calls that read one another.
-Graph fuse_elementwise(Graph graph);
-
-/// Makes one call of optimizer steps of equal attributes.
-Graph merge_updates(Graph graph);
-
-/// Batch normalisation in eval mode becomes part of the weights of the convolution before it.
+/// A scale and a shift of each channel, which batch normalisation in eval mode is, become part of
+/// the constant weights of the convolution or linear layer before them.
 Graph fold_batch_norm(Graph graph);
 
 /// Convolutions with bias, residual and activation, linear layers with their activation, the
@@ -71,6 +50,12 @@ Graph pack_weights(Graph graph);
 
 /// Moves what depends on unwritten captures alone into the prologue.
 Graph hoist(Graph graph);
+
+/// Makes one Fused call of elementwise calls that read one another.
+Graph fuse_elementwise(Graph graph);
+
+/// Makes one call of optimizer steps of equal attributes.
+Graph merge_updates(Graph graph);
 
 }  // namespace passes
 }  // namespace reprise

@@ -116,12 +116,15 @@ void Rewriter::place_outputs(const Call& call) {
 }
 
 void Rewriter::insert(Call call) {
+  const bool is_constant =
+      std::ranges::all_of(call.in, [&](ValueId id) { return constant_[index(id)]; });
   for (ValueId id : call.in) ++reads_[index(id)];
   for (size_t id = reads_.size(); id < graph_.values.size(); ++id) {
     stands_for_.push_back(static_cast<ValueId>(id));
     reads_.push_back(0);
     made_at_.push_back(kOutside);
     ends_.push_back(kNever);
+    constant_.push_back(is_constant);
   }
   for (size_t k = 0; k < call.out.size(); ++k) {
     made_at_[index(call.out[k])] = static_cast<int32_t>(done_.size());

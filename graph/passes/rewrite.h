@@ -32,8 +32,6 @@ class Rewriter {
 
   // What a rule asks.
 
-  /// How many values there are by now; those that rules add come last.
-  size_t value_count() const { return graph_.values.size(); }
   const Value& value(ValueId id) const { return graph_.value(id); }
   const Meta& meta(ValueId id) const { return graph_.meta(id); }
   /// The call that makes a value; null for inputs and captures.
@@ -56,7 +54,7 @@ class Rewriter {
   /// Whether its memory is written after this value.
   bool overwritten(ValueId id) const { return end(id) != kNever; }
   /// Whether it came with the graph and depends on captures alone, which nothing writes.
-  bool constant(ValueId id) const { return index(id) < constant_.size() && constant_[index(id)]; }
+  bool constant(ValueId id) const { return constant_[index(id)]; }
   /// Whether all that read an output of the visited call take any strides, with the same bits.
   bool any_layout(ValueId id) const;
 

@@ -1,6 +1,6 @@
 #include "../../../core/ops/fused_conv.h"
 #include "../../../core/ops/fused_linear.h"
-#include "../../../core/ops/softmax.h"
+#include "../../../core/ops/pool.h"
 #include "../../../graph/trace.h"
 #include "../../../layers/nn.h"
 #include "builder.h"
@@ -16,7 +16,7 @@ struct ConvCase : Builder {
 
   ValueId conv() { return call(Conv2d{{.padding = 1}}, {x, weight, bias}); }
   std::string fused(std::initializer_list<ValueId> outputs) {
-    const Graph before = finish(outputs), after = passes::fuse_conv(before);
+    const Graph before = finish(outputs), after = passes::fuse(before);
     verify(after);
     expect_same_bits(evaluate(after, in), evaluate(before, in));
     std::string out;
@@ -72,10 +72,24 @@ TEST(FuseLinear, TakesTheActivation) {
   const ValueId weight = b.capture(randn({4, 3})), bias = b.capture(randn({4}));
   const ValueId y = b.call(Relu{}, {b.call(Linear{}, {x, weight, bias})});
   const ValueId z = b.call(Tanh{}, {b.call(Linear{}, {x, weight})});
-  const Graph before = b.finish({y, z}), after = passes::fuse_linear(before);
+  const Graph before = b.finish({y, z}), after = passes::fuse(before);
   verify(after);
   EXPECT_EQ(calls(after), "fused_linear linear tanh");
   const Tensors in{randn({2, 3})};
+  expect_same_bits(evaluate(after, in), evaluate(before, in));
+}
+
+TEST(FusePool, MasksTheSmallResult) {
+  Builder b;
+  const ValueId x = b.call(Relu{}, {b.input({1, 2, 4, 4})});
+  const Call pool = b.g.add_call(Model(MaxPool2d{{.kernel_size = 2, .stride = 2}}), {x});
+  const ValueId gy = b.input({1, 2, 2, 2});
+  const ValueId gx = b.call(MaxPool2dGrad{Pair(4, 4)}, {gy, pool.out[1]});
+  const Graph before = b.finish({pool.out[0], b.call(ReluGrad{}, {gx, x})});
+  const Graph after = passes::fuse(before);
+  verify(after);
+  EXPECT_EQ(calls(after), "relu max_pool2d relu_grad max_pool2d_grad");
+  const Tensors in{randn({1, 2, 4, 4}), randn({1, 2, 2, 2})};
   expect_same_bits(evaluate(after, in), evaluate(before, in));
 }
 
@@ -88,7 +102,7 @@ TEST(FuseLoss, FindsTheGradientOfCrossEntropy) {
                                     },
                                     {Meta({4, 10}, float32), Meta({4}, int64)}),
                                 "dead_code,algebra,common_subexpressions", true);
-  const Graph after = passes::fuse_loss(before);
+  const Graph after = passes::fuse(before);
   verify(after);
   EXPECT_NE(calls(before).find("gather_grad"), std::string::npos);
   EXPECT_NE(calls(after).find("log_softmax_gather_grad"), std::string::npos);
