@@ -83,7 +83,7 @@ CompiledGradient::CompiledGradient(GradientGraphs graphs, const CompileOptions& 
       options_(options),
       busy_(std::move(busy)),
       captured_(captured_by(graphs_)),
-      forward_(make_program(graphs_.forward, larger ? &larger->forward_ : nullptr)) {
+      forward_(make_program(std::move(graphs_.forward), larger ? &larger->forward_ : nullptr)) {
   for (const BackwardGraph& part : graphs_.backward) {
     const size_t k = backward_.size();
     const bool shares = larger != nullptr && k < larger->backward_.size() && larger->backward_[k];

@@ -172,6 +172,37 @@ TEST(CompiledGradient, SeveralForwardsBeforeOneBackward) {
   EXPECT_EQ(difference(run(), expected), "");
 }
 
+TEST(CompiledGradient, OfModelsInARow) {
+  SymbolicModel first = small_model();
+  const Tensor x = Input({2});
+  SymbolicModel second(x, nn::Linear(2, 2)(relu(x)));
+  const Tensor data = randn({4, 3});
+  const auto run = [&] {
+    first.zero_grad();
+    second.zero_grad();
+    const Tensor h = first(data);
+    second(h.t().contiguous().t() + h * h).sum().backward();
+    Tensors out;
+    for (const Tensor& p : first.parameters()) out.push_back(p.grad());
+    for (const Tensor& p : second.parameters()) out.push_back(p.grad());
+    return out;
+  };
+  const Tensors expected = run();
+  first.compile(exact());
+  second.compile(exact());
+  EXPECT_EQ(difference(run(), expected), "");
+  expect_compiled(first);
+  expect_compiled(second);
+}
+
+TEST(CompiledGradient, OfAnEmptyBatch) {
+  SymbolicModel model = small_model();
+  model.compile();
+  model(zeros({0, 3})).sum().backward();
+  test::expect_tensor(model.parameters()[0].grad(), zeros({4, 3}));
+  expect_compiled(model);
+}
+
 TEST(CompiledGradient, OutlivesTheProgramsOfTheModel) {
   SymbolicModel model = small_model();
   const Tensor x = randn({4, 3});

@@ -293,6 +293,50 @@ TEST(CompiledModel, InsideATraceAndOnSymbolsItIsTraversed) {
   EXPECT_EQ(model(meta_tensor(Meta({7, 3}, float32))).shape(), (Shape{7, 2}));
 }
 
+TEST(CompiledModel, CallbacksAreStepsOfThePrograms) {
+  std::vector<std::vector<float>> seen;
+  const nn::Callback look([&](const Tensor& t) { seen.push_back(t.to_vector<float>()); });
+  const Tensor x = Input({2});
+  SymbolicModel model(x, look(x * 2) + 1);
+  model.compile(exact());
+  EXPECT_EQ(model(tensor({{1., 2.}})).to_vector<float>(), (std::vector<float>{3, 5}));
+  EXPECT_EQ(model(tensor({{3., 4.}})).to_vector<float>(), (std::vector<float>{7, 9}));
+  EXPECT_EQ(seen, (std::vector<std::vector<float>>{{2, 4}, {6, 8}}));
+  EXPECT_EQ(programs(model), 1U) << model.compile_report();
+  const Tensor data = tensor({{1., 2.}}, {.requires_grad = true});
+  model(data).sum().backward();
+  EXPECT_EQ(seen.size(), 3U) << "once per forward";
+  EXPECT_EQ(data.grad().to_vector<float>(), (std::vector<float>{2, 2}));
+}
+
+TEST(CompiledModel, ACallbackMayCallTheModel) {
+  const Tensor x = Input({2}), data = tensor({{1., 2.}});
+  int depth = 0;
+  std::unique_ptr<SymbolicModel> model;
+  const nn::Callback again([&](const Tensor& t) {
+    if (++depth == 3) return;
+    EXPECT_EQ((*model)(t.clone()).to_vector<float>(), t.to_vector<float>());
+  });
+  model = std::make_unique<SymbolicModel>(x, again(x) * 1);
+  model->compile();
+  (*model)(data);
+  EXPECT_EQ(depth, 3);
+}
+
+TEST(CompiledModel, AnErrorOfACallbackLeavesItUsable) {
+  bool fails = true;
+  const nn::Callback look([&](const Tensor&) {
+    if (fails) throw std::runtime_error("no");
+  });
+  const Tensor x = Input({2}), data = tensor({{1., 2.}});
+  SymbolicModel model(x, look(x) * 2);
+  model.compile();
+  EXPECT_ANY_THROW(model(data));
+  fails = false;
+  EXPECT_EQ(model(data).to_vector<float>(), (std::vector<float>{2, 4}));
+  EXPECT_EQ(programs(model), 1U);
+}
+
 // ---- Errors
 
 TEST(CompiledModel, WrongInputsAreNamedAsBefore) {
