@@ -44,11 +44,19 @@ void train_and_save(const Options& o, const ImageData& data, SymbolicModel& mode
   const auto optimizer = make_optimizer(o, model);
   std::optional<optim::CosineAnnealingLR> cosine;
   if (o.schedule == "cosine") cosine.emplace(*optimizer, o.epochs);
+  Step step(model, *optimizer, o.compile);
   Reporter reporter;
-  train(
-      {model, *optimizer, cosine ? &*cosine : nullptr, loader, o.epochs, stop, std::ref(reporter)});
+  train({model, step, cosine ? &*cosine : nullptr, loader, o.epochs, stop, std::ref(reporter)});
   save_weights(model, o.model, o.save);
   std::cout << "weights saved to " << o.save << std::endl;
+}
+
+/// On weights that nobody needs.
+void compare_speed(const Options& o, const ImageData& data) {
+  const auto classes = static_cast<int64_t>(data.test->classes().size());
+  SymbolicModel model = make_model(o.model, data.test->image_shape(), classes);
+  const auto optimizer = make_optimizer(o, model);
+  print_costs(measure_steps(model, *optimizer, o.batch_size, data.test->image_shape()));
 }
 
 ExitCode run(const Options& o) {
@@ -62,6 +70,8 @@ ExitCode run(const Options& o) {
   if (!o.load.empty()) load_weights(model, o.model, o.load);
   if (!o.eval) train_and_save(o, data, model);
   if (stop) return kInterrupted;
+  if (!o.eval && o.compile) compare_speed(o, data);
+  if (o.compile) model.compile();
   DataLoader loader(data.test, {.batch_size = 100, .mean = data.mean, .std = data.std});
   const Score score = test(model, loader, stop);
   if (stop) return kInterrupted;

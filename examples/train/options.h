@@ -16,6 +16,7 @@ struct Options {
   int threads = 0;  ///< 0: all cores
   std::string save, load;
   bool eval = false;
+  bool compile = true;
 };
 
 enum ExitCode { kSuccess = 0, kFailure = 1, kWrongUsage = 2, kInterrupted = 130 };

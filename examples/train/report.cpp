@@ -20,6 +20,12 @@ int columns() {
   return known ? std::min<int>(size.ws_col, kMost) : kDefault;
 }
 
+void print_cost(const char* name, const StepCost& cost) {
+  std::cout << name << ": " << std::fixed << std::setprecision(0) << cost.images_per_second
+            << " images/s, " << std::setprecision(1) << static_cast<double>(cost.bytes) / 1e6
+            << " MB a step";
+}
+
 void print_row(const std::string& name, int64_t images, int64_t correct) {
   const double share = images == 0 ? 0 : static_cast<double>(correct) / static_cast<double>(images);
   std::cout << std::left << std::setw(12) << name << std::right << std::setw(8) << images
@@ -53,6 +59,12 @@ void Reporter::draw(const Progress& progress) {
 void Reporter::erase() {
   if (drawn_) std::cerr << "\r\x1b[K" << std::flush;
   drawn_ = false;
+}
+
+void print_costs(const StepCosts& costs) {
+  print_cost("compiled", costs.compiled);
+  print_cost("; eager", costs.eager);
+  std::cout << std::endl;
 }
 
 void print_score(const Score& score, const std::vector<std::string>& classes) {

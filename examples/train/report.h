@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "speed.h"
 #include "training.h"
 
 class Reporter {
@@ -22,6 +23,9 @@ class Reporter {
   bool drawn_ = false;
   std::chrono::steady_clock::time_point last_;
 };
+
+/// What compiling the step saves: one line.
+void print_costs(const StepCosts& costs);
 
 /// Test accuracy, and one line per class.
 void print_score(const Score& score, const std::vector<std::string>& classes);

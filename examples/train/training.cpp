@@ -26,16 +26,11 @@ void add_batch(Progress& progress, const Tensor& logits, const Tensor& labels, d
 void train_epoch(const Training& t, Progress& progress) {
   const auto start = std::chrono::steady_clock::now();
   for (const auto& [images, labels] : t.loader) {
-    t.optimizer.zero_grad();
-    const auto logits = t.model(images);
-    const auto loss = nn::functional::cross_entropy(logits, labels);
-    loss.backward();
-    t.optimizer.step();
-
-    const auto value = loss.item<double>();
+    const Tensors results = t.step(images, labels);
+    const auto value = results[0].item<double>();
     check(std::isfinite(value), ErrorKind::Value, "the loss became ", value, " in epoch ",
           progress.epoch, "; try a smaller learning rate");
-    add_batch(progress, logits.detach(), labels, value);
+    add_batch(progress, results[1], labels, value);
     progress.seconds = seconds_since(start);
     t.report(progress, false);
     if (t.stop) return;

@@ -1,14 +1,14 @@
 #pragma once
 // Training for some epochs, and testing.
 
-#include <reprise/reprise.h>
-
 #include <atomic>
 #include <functional>
 
+#include "step.h"
+
 struct Training {
   reprise::SymbolicModel& model;
-  reprise::optim::Optimizer& optimizer;
+  Step& step;
   reprise::optim::Schedule* schedule;  ///< null: the learning rate stays
   reprise::DataLoader& loader;
   int64_t epochs;

@@ -58,7 +58,7 @@ TEST_F(Train, HelpNamesTheOptions) {
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_EQ(outcome.err, "");
   for (const char* option : {"--model", "--data", "--epochs", "--batch-size", "--lr", "--optimizer",
-                             "--seed", "--threads", "--save", "--load", "--eval"}) {
+                             "--seed", "--threads", "--compile", "--save", "--load", "--eval"}) {
     EXPECT_NE(outcome.out.find(option), std::string::npos) << option;
   }
 }
@@ -74,6 +74,7 @@ TEST_F(Train, WrongUsage) {
   expect_wrong_usage({"--optimizer", "lion"}, "lion");
   expect_wrong_usage({"--threads", "0"}, "--threads");
   expect_wrong_usage({"--eval"}, "--load");
+  expect_wrong_usage({"--compile=maybe"}, "--compile");
   expect_wrong_usage({"--fast"}, "--fast");
   EXPECT_FALSE(std::filesystem::exists(folder_ / "toy_resnet.safetensors"));
 }
@@ -82,9 +83,9 @@ TEST_F(Train, TrainsTestsAndSaves) {
   const Outcome outcome = run(tiny({"--epochs", "2"}));
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(outcome.err, "");
-  for (const char* part :
-       {"Linear", "\nepoch 1/2  loss ", "\nepoch 2/2  loss ", " images/s ",
-        "\nweights saved to mlp.safetensors\n", "\ndisc ", "\nbars ", "\ntest "}) {
+  for (const char* part : {"Linear", "\nepoch 1/2  loss ", "\nepoch 2/2  loss ", " images/s ",
+                           "\nweights saved to mlp.safetensors\n", "\ncompiled: ",
+                           " MB a step; eager: ", "\ndisc ", "\nbars ", "\ntest "}) {
     EXPECT_NE(outcome.out.find(part), std::string::npos) << part << "in\n" << outcome.out;
   }
   EXPECT_TRUE(std::filesystem::exists(folder_ / "mlp.safetensors"));
@@ -114,6 +115,30 @@ TEST_F(Train, SameSeedSameNumbers) {
   const std::string first = weights("1", "1");
   EXPECT_EQ(weights("1", "2"), first);
   EXPECT_NE(weights("2", "1"), first);
+}
+
+/// With a last batch that is smaller, whose program is another, and a schedule.
+TEST_F(Train, CompiledAndEagerGiveTheSameBits) {
+  for (const char* model : {"mlp", "net", "toy_resnet"}) {
+    const auto train = [&](const char* how, const char* optimizer) {
+      const Outcome outcome =
+          run({"--model", model, "--optimizer", optimizer, "--train-images", "70", "--test-images",
+               "30", "--epochs", "2", how, "--save", "w"});
+      EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+      return testing::read_file(folder_ / "w");
+    };
+    for (const char* optimizer : {"adam", "sgd"}) {
+      const std::string compiled = train("--compile", optimizer);
+      EXPECT_FALSE(compiled.empty());
+      EXPECT_TRUE(compiled == train("--no-compile", optimizer)) << model << " " << optimizer;
+    }
+  }
+}
+
+TEST_F(Train, EagerRunsSayNothingOfPrograms) {
+  const Outcome outcome = run(tiny({"--epochs", "1", "--compile=false"}));
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out.find("compiled"), std::string::npos) << outcome.out;
 }
 
 TEST_F(Train, SavedWeightsGiveTheSameAccuracy) {
