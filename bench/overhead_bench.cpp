@@ -17,6 +17,7 @@
 #include "../core/ops/reduce.h"
 #include "../core/parallel.h"
 #include "../core/spin_lock.h"
+#include "linear_chain.h"
 
 namespace reprise_bench {
 namespace {
@@ -27,13 +28,6 @@ void eager_add(benchmark::State& state, bool requires_grad) {
   const Tensor a = randn({4}, {.requires_grad = requires_grad});
   const Tensor b = randn({4}, {.requires_grad = requires_grad});
   for (auto _ : state) benchmark::DoNotOptimize(a + b);
-}
-
-SymbolicModel linear_chain(int64_t depth) {
-  const auto inputs = Input({4});
-  auto x = inputs;
-  for (int64_t i = 0; i < depth; ++i) x = nn::Linear(4, 4)(x);
-  return SymbolicModel(inputs, x);
 }
 
 void chain_forward(benchmark::State& state) {

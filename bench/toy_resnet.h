@@ -36,14 +36,28 @@ struct Batch {
         labels((reprise::rand({size}) * 10).to(reprise::int64)) {}
 };
 
-/// One step of training; gives the loss.
-inline reprise::Tensor train_step(reprise::SymbolicModel& model, reprise::optim::SGD& optimizer,
-                                  const Batch& batch) {
-  optimizer.zero_grad();
-  const auto loss = reprise::nn::functional::cross_entropy(model(batch.images), batch.labels);
-  loss.backward();
-  optimizer.step();
-  return loss;
-}
+/// A model in training with one batch.
+struct ToyResNetTraining {
+  reprise::SymbolicModel model = toy_resnet();
+  reprise::optim::SGD optimizer{model.parameters(), {.lr = 0.01, .momentum = 0.9}};
+  Batch batch;
+
+  explicit ToyResNetTraining(int64_t batch_size) : batch(batch_size) {}
+
+  /// One step; gives the loss.
+  reprise::Tensor step(const reprise::Tensor& images, const reprise::Tensor& labels) {
+    optimizer.zero_grad();
+    const auto loss = reprise::nn::functional::cross_entropy(model(images), labels);
+    loss.backward();
+    optimizer.step();
+    return loss;
+  }
+  reprise::Tensor step() { return step(batch.images, batch.labels); }
+  /// The same as a program.
+  reprise::TrainingStep compile() {
+    return compile_training_step(model, reprise::nn::CrossEntropyLoss(), optimizer,
+                                 {batch.images, batch.labels});
+  }
+};
 
 }  // namespace reprise_bench

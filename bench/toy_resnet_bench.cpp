@@ -20,12 +20,9 @@ void forward(benchmark::State& state) {
 }
 
 void train(benchmark::State& state) {
-  auto model = toy_resnet();
-  model.train();
-  optim::SGD optimizer(model.parameters(), {.lr = 0.01, .momentum = 0.9});
-  const Batch batch(state.range(0));
-  train_step(model, optimizer, batch);  // the first run takes fresh memory
-  for (auto _ : state) benchmark::DoNotOptimize(train_step(model, optimizer, batch));
+  ToyResNetTraining training(state.range(0));
+  training.step();  // the first run takes fresh memory
+  for (auto _ : state) benchmark::DoNotOptimize(training.step());
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 

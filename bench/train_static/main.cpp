@@ -8,12 +8,11 @@
 int main() {
   using namespace reprise;
   manual_seed(1);
-  auto model = reprise_bench::toy_resnet();
-  optim::SGD optimizer(model.parameters(), {.lr = 0.05, .momentum = 0.9});
-  const reprise_bench::Batch batch(8);
-  const auto first = reprise_bench::train_step(model, optimizer, batch).item<float>();
-  for (int i = 0; i < 10; ++i) reprise_bench::train_step(model, optimizer, batch);
-  const auto last = reprise_bench::train_step(model, optimizer, batch).item<float>();
+  reprise_bench::ToyResNetTraining training(8);
+  training.optimizer.set_lr(0.05);
+  const auto first = training.step().item<float>();
+  for (int i = 0; i < 10; ++i) training.step();
+  const auto last = training.step().item<float>();
   std::cout << "loss " << first << " -> " << last << '\n';
   return last < first ? 0 : 1;
 }

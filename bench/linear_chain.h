@@ -1,0 +1,27 @@
+#pragma once
+// Deep chains of Linear(4, 4), where the arithmetic costs next to nothing.
+
+#include <reprise/reprise.h>
+
+namespace reprise_bench {
+
+inline reprise::SymbolicModel linear_chain(int64_t depth) {
+  const auto inputs = reprise::Input({4});
+  auto x = inputs;
+  for (int64_t i = 0; i < depth; ++i) x = reprise::nn::Linear(4, 4)(x);
+  return reprise::SymbolicModel(inputs, x);
+}
+
+/// x -> the gradients of all parameters, for one of ones for the output.
+inline auto chain_gradients(const reprise::SymbolicModel& model) {
+  return [model, parameters = model.parameters()](const reprise::Tensor& x) {
+    return reprise::grad({model(x)}, parameters, {.grad_outputs = {reprise::ones({4, 4})}});
+  };
+}
+
+/// The model as something to trace.
+inline auto model_function(const reprise::SymbolicModel& model) {
+  return [model](const reprise::Tensor& x) { return model(x); };
+}
+
+}  // namespace reprise_bench
