@@ -1,6 +1,7 @@
 #include "compiled_gradient.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "../autograd/record.h"
 #include "../autograd/tape.h"
@@ -63,14 +64,13 @@ class CompiledNode final : public Node {
 };
 
 std::vector<Tensor> captured_by(const GradientGraphs& graphs) {
+  std::unordered_set<const Storage*> seen;
   std::vector<Tensor> out;
   for (const BackwardGraph& part : graphs.backward) {
-    for (const Capture& capture : part.graph.captures) out.push_back(capture.tensor);
+    for (const Capture& capture : part.graph.captures) {
+      if (seen.insert(capture.tensor.impl().storage.get()).second) out.push_back(capture.tensor);
+    }
   }
-  const auto storage = [](const Tensor& t) { return t.impl().storage.get(); };
-  std::ranges::sort(out, {}, storage);
-  const auto repeated = std::ranges::unique(out, {}, storage);
-  out.erase(repeated.begin(), repeated.end());
   return out;
 }
 
