@@ -37,7 +37,10 @@ Tensor& Tensor::requires_grad_(bool on) {
 
 Tensor Tensor::grad() const {
   Record* record = record_of(impl());
-  return record != nullptr && record->is_leaf ? static_cast<Leaf*>(record)->grad : Tensor();
+  if (record == nullptr || !record->is_leaf) return {};
+  auto* leaf = static_cast<Leaf*>(record);
+  const std::lock_guard lock(leaf->mutex);  // another thread may train on it
+  return leaf->grad;
 }
 
 void Tensor::set_grad(const Tensor& grad) const {

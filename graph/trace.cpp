@@ -211,10 +211,10 @@ class Tracer final : public Interpreter {
     seen.moment = ++memory.moment;
   }
 
-  /// Leaves real tensors as they were before.
+  /// Leaves real tensors as they were before; those that were not written may be in use elsewhere.
   void restore() {
     for (auto& [storage, memory] : memories_) {
-      if (!memory.captured) continue;
+      if (!memory.captured || memory.last_write == kNoValue) continue;
       memory.storage->set_traced(false);
       memory.storage->set_version(memory.version);
     }
