@@ -35,6 +35,16 @@ Metas FusedConv2d::infer(std::span<const Meta> in) const {
   return out;
 }
 
+Metas FusedConv2dInputGrad::infer(std::span<const Meta> in) const {
+  check_count(name, in, 3);
+  Metas out = Conv2dInputGrad{*this, size}.infer(in.first(2));
+  check_floating(name, in);
+  check_dense(name, in);
+  check(in[2].shape == out[0].shape, ErrorKind::Shape, name, ": expected y like the result, ",
+        out[0].shape, ", got ", in[2].shape);
+  return out;
+}
+
 Metas PackConvWeight::infer(std::span<const Meta> in) const {
   check_count(name, in, 1);
   check_floating(name, in);

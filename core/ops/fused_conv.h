@@ -28,6 +28,20 @@ struct FusedConv2d : ConvAttributes {
   void cuda(const Launch& l) const;
 };
 
+/// (gy, weight, y) -> relu_grad(conv2d_input_grad(gy, weight), y): the gradient with respect to
+/// what relu made y of, which has `size` (H, W). All dense. The same bits as the single ops; may be
+/// written over y.
+struct FusedConv2dInputGrad : ConvAttributes {
+  Pair size = 0;
+  static constexpr std::string_view name = "fused_conv2d_input_grad";
+  static constexpr unsigned overwrites = 0b100;
+  auto tie() const { return std::tuple_cat(ConvAttributes::tie(), std::tuple(Attr("size", size))); }
+  Metas infer(std::span<const Meta> in) const;
+  size_t workspace(std::span<const Meta> in, Device device) const;
+  void cpu(const Launch& l) const;
+  void cuda(const Launch& l) const;
+};
+
 /// weight [O, C/groups, KH, KW], dense -> its elements, and zeros, in one dimension and in the
 /// order in which the kernels of this process read them: the order may depend on the instruction
 /// set, so the result must not be saved. It serves convolutions of images of `size` (H, W), any

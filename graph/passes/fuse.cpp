@@ -62,6 +62,14 @@ bool conv_activation(Rewriter& r, const Call& call) {
   return r.replace(call, *conv, in);
 }
 
+/// relu_grad(conv2d_input_grad(gy, w), y): where y is needed no more, its memory serves the result.
+bool conv_input_grad_relu(Rewriter& r, const Call& call) {
+  const Call* grad = r.read_only_here<Conv2dInputGrad>(call.in[0]);
+  if (grad == nullptr || !r.meta(call.in[1]).is_contiguous()) return false;
+  const Conv2dInputGrad& op = *as<Conv2dInputGrad>(*grad->op);
+  return r.replace(call, FusedConv2dInputGrad{op, op.size}, {grad->in[0], grad->in[1], call.in[1]});
+}
+
 bool linear_activation(Rewriter& r, const Call& call) {
   const Call* linear = r.read_only_here<Linear>(call.in[0]);
   return linear != nullptr && linear->in.size() == 3 &&
@@ -84,8 +92,8 @@ bool log_softmax_gather(Rewriter& r, const Call& call) {
          r.replace(call, LogSoftmaxGatherGrad{dim}, {y->in[0], placed->in[1], placed->in[0]});
 }
 
-/// Only where the largest value was positive does its window get a gradient: the small result of the
-/// pooling tells as much as its large input, which need not be kept for this.
+/// Only where the largest value was positive does its window get a gradient: the small result of
+/// the pooling tells as much as its large input, which need not be kept for this.
 bool mask_before_pool_grad(Rewriter& r, const Call& call) {
   const Call* grad = r.read_only_here<MaxPool2dGrad>(call.in[0]);
   const Call* pool = grad == nullptr ? nullptr : r.made_by<MaxPool2d>(grad->in[1]);
@@ -104,6 +112,7 @@ Graph fuse(Graph graph) {
       Rule{"conv_relu", Relu::name, conv_activation},
       Rule{"conv_tanh", Tanh::name, conv_activation},
       Rule{"conv_sigmoid", Sigmoid::name, conv_activation},
+      Rule{"conv_input_grad_relu", ReluGrad::name, conv_input_grad_relu},
       Rule{"linear_relu", Relu::name, linear_activation},
       Rule{"linear_tanh", Tanh::name, linear_activation},
       Rule{"linear_sigmoid", Sigmoid::name, linear_activation},

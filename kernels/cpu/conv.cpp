@@ -119,6 +119,21 @@ void Conv2dInputGrad::cpu(const Launch& l) const {
   });
 }
 
+size_t FusedConv2dInputGrad::workspace(std::span<const Meta> in, Device) const {
+  return visit_floating(name, in[0].dtype, [&]<class T>() {
+    return cpu::masked_conv2d_grad_input_workspace<T>(
+        problem(Conv2dInputGrad{*this, size}, in[0], in[1]));
+  });
+}
+
+void FusedConv2dInputGrad::cpu(const Launch& l) const {
+  const View &gy = l.in[0], &w = l.in[1], &y = l.in[2], &gx = l.out[0];
+  visit_floating(name, gx.meta->dtype, [&]<class T>() {
+    cpu::masked_conv2d_grad_input(problem(Conv2dInputGrad{*this, size}, *gy.meta, *w.meta),
+                                  gy.as<T>(), w.as<T>(), y.as<T>(), gx.as<T>(), l.workspace);
+  });
+}
+
 size_t Conv2dWeightGrad::workspace(std::span<const Meta> in, Device) const {
   return visit_floating(name, in[0].dtype, [&]<class T>() {
     return cpu::conv2d_grad_weight_workspace<T>(problem(*this, in[0], in[1]));

@@ -122,6 +122,7 @@ void walk_images(const Walk& w, const ConvKernels<T>& kernel, const Buffers<T>& 
                                   .bias = tail.bias ? tail.bias + o : nullptr,
                                   .residual = tail.residual ? tail.residual + at : nullptr,
                                   .relu = tail.relu,
+                                  .mask = tail.mask ? tail.mask + at : nullptr,
                                   .scratch = reinterpret_cast<T*>(thread_scratch().data())});
                    }
                  }
@@ -141,7 +142,9 @@ void run_walk(const Walk& w, const ConvKernels<T>& kernel, const Buffers<T>& buf
     }
     const int64_t done = n * w.out * w.out_h * w.out_w;
     const T* residual = tail.residual ? tail.residual + done : nullptr;
-    walk_images(w, kernel, buffers, images, count, {tail.bias, residual, tail.relu}, y + done);
+    const T* mask = tail.mask ? tail.mask + done : nullptr;
+    walk_images(w, kernel, buffers, images, count, {tail.bias, residual, tail.relu, mask},
+                y + done);
   }
 }
 
@@ -224,8 +227,8 @@ size_t direct_grad_input_workspace(const ConvShape& s) {
 }
 
 template <class T>
-void direct_grad_input(const ConvShape& s, const T* gy, const T* weight, T* gx, void* workspace,
-                       Isa level) {
+void direct_grad_input(const ConvShape& s, const T* gy, const T* weight, const T* mask, T* gx,
+                       void* workspace, Isa level) {
   const Walk w = backward_walk(s);
   const ConvKernels<T>& kernel = simd_kernels<T>(level);
   Workspace space(workspace);
@@ -233,7 +236,7 @@ void direct_grad_input(const ConvShape& s, const T* gy, const T* weight, T* gx, 
   fill_offsets(w, true, buffers.offset);
   pack_weight(w, kernel, weight, w.out * w.taps(), w.taps(), true, buffers.packed);
   buffers.weight = buffers.packed;
-  run_walk<T>(w, kernel, buffers, gy, {}, gx);
+  run_walk<T>(w, kernel, buffers, gy, {.mask = mask}, gx);
 }
 
 template size_t direct_workspace<float>(const ConvShape&);
@@ -246,8 +249,9 @@ template void direct(const ConvShape&, const double*, const double*, bool, const
                      double*, void*, Isa);
 template size_t direct_grad_input_workspace<float>(const ConvShape&);
 template size_t direct_grad_input_workspace<double>(const ConvShape&);
-template void direct_grad_input(const ConvShape&, const float*, const float*, float*, void*, Isa);
-template void direct_grad_input(const ConvShape&, const double*, const double*, double*, void*,
-                                Isa);
+template void direct_grad_input(const ConvShape&, const float*, const float*, const float*, float*,
+                                void*, Isa);
+template void direct_grad_input(const ConvShape&, const double*, const double*, const double*,
+                                double*, void*, Isa);
 
 }  // namespace reprise::cpu

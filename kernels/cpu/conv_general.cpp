@@ -142,6 +142,16 @@ void finish(const ConvTail<T>& tail, T* y, int64_t first, int64_t count, Isa lev
   });
 }
 
+// to = from where the mask is positive, else 0.
+template <class T>
+void apply_mask(const T* from, const T* mask, T* to, int64_t count, Isa level) {
+  const Loop loop = elementwise_table(level).at(ElementwiseIndex::ReluGrad, dtype_of<T>());
+  parallel_for(count, kGrain, [&](int64_t begin, int64_t end) {
+    void* operands[] = {to + begin, const_cast<T*>(from) + begin, const_cast<T*>(mask) + begin};
+    loop(&mask, end - begin, operands);  // the op has no attributes to read
+  });
+}
+
 template <class T>
 size_t gemm_bytes(const Patches& p) {
   return std::max(gemm_workspace<T>(p.outputs, p.pixels, p.depth),
@@ -186,14 +196,24 @@ void general(const ConvShape& s, const T* x, const T* weight, const ConvTail<T>&
   });
 }
 
+// A masked image is made beside its mask, which may lie where the result belongs.
 template <class T>
-void general_grad_input(const ConvShape& s, const T* gy, const T* weight, T* gx, void* workspace,
-                        Isa level) {
+size_t general_grad_input_workspace(const ConvShape& s, bool masked) {
   const Patches p{s};
+  Workspace space(nullptr);
+  Slots<T>(p, masked ? p.channels * p.plane : 0, gemm_bytes<T>(p), space);
+  return space.bytes();
+}
+
+template <class T>
+void general_grad_input(const ConvShape& s, const T* gy, const T* weight, const T* mask, T* gx,
+                        void* workspace, Isa level) {
+  const Patches p{s};
+  const int64_t size = p.channels * p.plane;
   Workspace space(workspace);
-  const Slots<T> slots(p, 0, gemm_bytes<T>(p), space);
+  const Slots<T> slots(p, mask ? size : 0, gemm_bytes<T>(p), space);
   slots.for_items(p.items, [&](int64_t slot, int64_t item) {
-    T* image = gx + item * p.channels * p.plane;
+    T* image = mask ? slots.sums + slot * size : gx + item * size;
     T* columns = p.trivial() ? image : slots.columns + slot * slots.columns_size;
     gemm(Gemm<T>{.m = p.depth,
                  .n = p.pixels,
@@ -208,6 +228,7 @@ void general_grad_input(const ConvShape& s, const T* gy, const T* weight, T* gx,
                  .c_row = p.pixels},
          slots.gemm_space + slot * slots.gemm_size, level);
     if (!p.trivial()) col2im(p, columns, image);
+    if (mask) apply_mask(image, mask + item * size, gx + item * size, size, level);
   });
 }
 
@@ -261,9 +282,12 @@ template void general(const ConvShape&, const float*, const float*, const ConvTa
                       void*, Isa);
 template void general(const ConvShape&, const double*, const double*, const ConvTail<double>&,
                       double*, void*, Isa);
-template void general_grad_input(const ConvShape&, const float*, const float*, float*, void*, Isa);
-template void general_grad_input(const ConvShape&, const double*, const double*, double*, void*,
-                                 Isa);
+template size_t general_grad_input_workspace<float>(const ConvShape&, bool);
+template size_t general_grad_input_workspace<double>(const ConvShape&, bool);
+template void general_grad_input(const ConvShape&, const float*, const float*, const float*, float*,
+                                 void*, Isa);
+template void general_grad_input(const ConvShape&, const double*, const double*, const double*,
+                                 double*, void*, Isa);
 template size_t general_grad_weight_workspace<float>(const ConvShape&);
 template size_t general_grad_weight_workspace<double>(const ConvShape&);
 template void general_grad_weight(const ConvShape&, const float*, const float*, float*, void*, Isa);

@@ -48,16 +48,31 @@ void pack_conv2d_weight(const ConvShape& s, const T* weight, T* packed, Isa leve
 
 template <class T>
 size_t conv2d_grad_input_workspace(const ConvShape& s) {
-  return direct_grad_input_serves(s) ? direct_grad_input_workspace<T>(s) : general_workspace<T>(s);
+  return direct_grad_input_serves(s) ? direct_grad_input_workspace<T>(s)
+                                     : general_grad_input_workspace<T>(s, false);
 }
 
 template <class T>
 void conv2d_grad_input(const ConvShape& s, const T* gy, const T* weight, T* gx, void* workspace,
                        Isa level) {
+  masked_conv2d_grad_input<T>(s, gy, weight, nullptr, gx, workspace, level);
+}
+
+template <class T>
+size_t masked_conv2d_grad_input_workspace(const ConvShape& s) {
+  return direct_grad_input_serves(s) ? direct_grad_input_workspace<T>(s)
+                                     : general_grad_input_workspace<T>(s, true);
+}
+
+template <class T>
+void masked_conv2d_grad_input(const ConvShape& s, const T* gy, const T* weight, const T* mask,
+                              T* gx, void* workspace, Isa level) {
   if (x_count(s) == 0) return;
   if (y_count(s) == 0) return static_cast<void>(std::fill_n(gx, x_count(s), T(0)));
-  if (direct_grad_input_serves(s)) return direct_grad_input(s, gy, weight, gx, workspace, level);
-  general_grad_input(s, gy, weight, gx, workspace, level);
+  if (direct_grad_input_serves(s)) {
+    return direct_grad_input(s, gy, weight, mask, gx, workspace, level);
+  }
+  general_grad_input(s, gy, weight, mask, gx, workspace, level);
 }
 
 template <class T>
@@ -92,6 +107,12 @@ template size_t conv2d_grad_input_workspace<double>(const ConvShape&);
 template void conv2d_grad_input(const ConvShape&, const float*, const float*, float*, void*, Isa);
 template void conv2d_grad_input(const ConvShape&, const double*, const double*, double*, void*,
                                 Isa);
+template size_t masked_conv2d_grad_input_workspace<float>(const ConvShape&);
+template size_t masked_conv2d_grad_input_workspace<double>(const ConvShape&);
+template void masked_conv2d_grad_input(const ConvShape&, const float*, const float*, const float*,
+                                       float*, void*, Isa);
+template void masked_conv2d_grad_input(const ConvShape&, const double*, const double*,
+                                       const double*, double*, void*, Isa);
 template size_t conv2d_grad_weight_workspace<float>(const ConvShape&);
 template size_t conv2d_grad_weight_workspace<double>(const ConvShape&);
 template void conv2d_grad_weight(const ConvShape&, const float*, const float*, float*, void*, Isa);

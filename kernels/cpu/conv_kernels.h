@@ -26,12 +26,14 @@ struct ConvShape {
 };
 
 /// What becomes of a sum before it is stored: it gets its bias and then the residual, which lies
-/// like y, and what is negative becomes 0.
+/// like y, and what is negative becomes 0. The mask belongs to gradients of the input alone: where
+/// it, which lies like the result and may be its memory, is not positive, the sum becomes 0.
 template <class T>
 struct ConvTail {
   const T* bias = nullptr;
   const T* residual = nullptr;
   bool relu = false;
+  const T* mask = nullptr;
 };
 
 // Each function is preceded by the bytes of 64-byte aligned workspace that it needs.
@@ -60,6 +62,13 @@ size_t conv2d_grad_input_workspace(const ConvShape& shape);
 template <class T>
 void conv2d_grad_input(const ConvShape& shape, const T* gy, const T* weight, T* gx, void* workspace,
                        Isa level = isa());
+
+/// The same, but 0 where the mask, which lies like gx and may be gx, is not positive.
+template <class T>
+size_t masked_conv2d_grad_input_workspace(const ConvShape& shape);
+template <class T>
+void masked_conv2d_grad_input(const ConvShape& shape, const T* gy, const T* weight, const T* mask,
+                              T* gx, void* workspace, Isa level = isa());
 
 /// gw = the gradient of sum(gy * conv(x, weight)) with respect to weight.
 template <class T>

@@ -1,7 +1,7 @@
 #pragma once
 // The two implementations behind conv_kernels.h: direct_* for the shapes that direct_*_serves
 // names, general_* for all. Neither sees an empty output. What serves a shape does not depend on
-// the machine.
+// the machine. A mask may be null.
 
 #include "conv_kernels.h"
 #include "simd/conv.h"
@@ -33,8 +33,8 @@ bool direct_grad_input_serves(const ConvShape& s);
 template <class T>
 size_t direct_grad_input_workspace(const ConvShape& s);
 template <class T>
-void direct_grad_input(const ConvShape& s, const T* gy, const T* weight, T* gx, void* workspace,
-                       Isa level);
+void direct_grad_input(const ConvShape& s, const T* gy, const T* weight, const T* mask, T* gx,
+                       void* workspace, Isa level);
 bool direct_grad_weight_serves(const ConvShape& s);
 template <class T>
 size_t direct_grad_weight_workspace(const ConvShape& s);
@@ -48,8 +48,10 @@ template <class T>
 void general(const ConvShape& s, const T* x, const T* weight, const ConvTail<T>& tail, T* y,
              void* workspace, Isa level);
 template <class T>
-void general_grad_input(const ConvShape& s, const T* gy, const T* weight, T* gx, void* workspace,
-                        Isa level);
+size_t general_grad_input_workspace(const ConvShape& s, bool masked);
+template <class T>
+void general_grad_input(const ConvShape& s, const T* gy, const T* weight, const T* mask, T* gx,
+                        void* workspace, Isa level);
 template <class T>
 size_t general_grad_weight_workspace(const ConvShape& s);
 template <class T>

@@ -232,6 +232,8 @@ Table conv_calls() {
           call(FusedConv2d{conv(1, 0, 1, 1)}, {f32({2, 4, 8, 8}), f32({6, 4, 3, 3})}),
           call(FusedConv2d{conv(1, 0, 1, 1), false, false, Activation::none, true, {6, 4, 3, 3}},
                {f32({2, 4, 8, 8}), f32({32 * 4 * 9})}),
+          call(FusedConv2dInputGrad{conv(1, 1, 1, 2), 8},
+               {f32({2, 6, 8, 8}), f32({6, 2, 3, 3}), f32({2, 4, 8, 8})}),
           call(PackConvWeight{conv(1, 0, 1, 1), 8}, {f32({6, 4, 3, 3})})};
 }
 Table bad_conv_calls() {
@@ -273,6 +275,10 @@ Table bad_conv_calls() {
             call(FusedConv2d{plain, true}, {x, w}),
             call(FusedConv2d{plain, false, true}, {x, w, f32({2, 6, 6, 5})}),
             call(FusedConv2d{plain, false, true}, {x, w, apart({2, 6, 6, 6})}),
+            call(FusedConv2dInputGrad{plain, 8}, {gy, w, f32({2, 4, 8, 7})}),
+            call(FusedConv2dInputGrad{plain, 8}, {gy, w, f64({2, 4, 8, 8})}),
+            call(FusedConv2dInputGrad{plain, 8}, {gy, w, apart({2, 4, 8, 8})}),
+            call(FusedConv2dInputGrad{plain, 9}, {gy, w, x}),
             packed({6, 4, 3, 3}, f32({4 * 9 * 6})),
             packed({6, 4, 3, 3}, apart({32 * 4 * 9})),
             packed({-6, 4, 3, 3}, f32({0})),
@@ -289,6 +295,7 @@ Table bad_conv_calls() {
     out.push_back(call(Conv2dInputGrad{bad, 8}, {gy, w}));
     out.push_back(call(Conv2dWeightGrad{bad, 3}, {gy, x}));
     out.push_back(call(FusedConv2d{bad}, {x, w}));
+    out.push_back(call(FusedConv2dInputGrad{bad, 8}, {gy, w, x}));
     out.push_back(call(PackConvWeight{bad, 8}, {w}));
   }
   return out;

@@ -85,6 +85,70 @@ TEST(FusedConv2d, HasTheSameBitsOnAnyNumberOfThreads) {
   }
 }
 
+/// The gradients of one case, and the mask over which the fused one may be written.
+struct InputGrad {
+  Conv2dInputGrad op;
+  Tensor gy, w, y;
+
+  InputGrad(const Case& c, DType dtype)
+      : op{c.a, Pair(c.x[2], c.x[3])}, w(sample(c.w, dtype, 2)), y(clone(sample(c.x, dtype, 4))) {
+    const Shape shape =
+        conv2d(y, w, {}, {c.a.stride, c.a.padding, c.a.dilation, c.a.groups}).shape();
+    gy = sample(shape, dtype, 1);
+    for (const double special : {0.0, -0.0, std::nan("")}) {
+      flatten(y)[y.numel() / 3 + static_cast<int64_t>(std::signbit(special)) * 5].fill_(special);
+    }
+  }
+
+  Tensor expected() const { return apply(ReluGrad{}, apply(op, gy, w), y); }
+  Tensor fused() const { return apply(fused_op(), gy, w, y); }
+  FusedConv2dInputGrad fused_op() const { return {op, op.size}; }
+
+  /// Written over y, as a plan may ask for.
+  Tensor fused_over_y() const {
+    const Metas in{gy.meta(), w.meta(), y.meta()};
+    const Tensor space =
+        empty({static_cast<int64_t>(fused_op().workspace(in, {})) + 1}, {.dtype = uint8});
+    const Tensor result = clone(y);
+    const View out{result.raw_data(), &result.meta()};
+    const std::array operands{View{gy.raw_data(), &in[0]}, View{w.raw_data(), &in[1]}, out};
+    fused_op().cpu({operands, {&out, 1}, space.raw_data(), {}});
+    return result;
+  }
+};
+
+TEST(FusedConv2dInputGrad, HasTheBitsOfTheSingleOpsAlsoOverTheMask) {
+  on_every_isa([] {
+    for (const Case& c : cases()) {
+      SCOPED_TRACE(testing::Message() << "weight " << to_string(c.w));
+      for (const DType dtype : {float32, float64}) {
+        const InputGrad grad(c, dtype);
+        expect_same_bits(grad.fused(), grad.expected());
+        expect_same_bits(grad.fused_over_y(), grad.expected());
+      }
+    }
+  });
+}
+
+TEST(FusedConv2dInputGrad, HasTheSameBitsOnAnyNumberOfThreads) {
+  for (const Case& c : cases()) {
+    const InputGrad grad(c, float32);
+    expect_same_on_threads([&] { return Tensors{grad.fused(), grad.fused_over_y()}; });
+  }
+}
+
+TEST(FusedConv2dInputGrad, RefusesWrongOperands) {
+  const InputGrad grad(cases()[1], float32);
+  const auto refused = [&](const Tensor& gy, const Tensor& w, const Tensor& y) {
+    EXPECT_THROW(apply(grad.fused_op(), gy, w, y), Error);
+  };
+  refused(grad.gy, grad.w, grad.w);
+  refused(grad.gy, grad.w, grad.y.to(float64));
+  refused(grad.gy, grad.w, transpose(grad.y, 2, 3));
+  refused(slice(grad.gy, 2, 1), grad.w, grad.y);
+  EXPECT_THROW(apply(FusedConv2dInputGrad{}, grad.gy, grad.w), Error);
+}
+
 TEST(FusedConv2d, KeepsNaN) {
   const Case c = cases()[0];
   Tensor x = clone(sample(c.x)), w = sample(c.w, float32, 2);

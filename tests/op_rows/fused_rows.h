@@ -90,6 +90,27 @@ REPRISE_ROW(FusedConv2d, [] {
   return rows;
 }())
 
+REPRISE_ROW(FusedConv2dInputGrad, [] {
+  OpRows rows = RowsOf<Conv2dInputGrad>::make();
+  const std::vector<ConvCase> cases = conv_cases();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    OpRow& row = rows[i];
+    row.name = "fused_" + row.name;
+    row.f = [c = cases[i]](const Tensors& in) {
+      return Tensors{apply(FusedConv2dInputGrad{c.a, in[2].HW()}, in[0].contiguous(),
+                           in[1].contiguous(), in[2].contiguous())};
+    };
+    row.reference = [grad = row.reference](const Arrays& in) {
+      return map([](const auto& x) { return x[1] > 0 ? x[0] : 0; }, concat(grad(in), {in[2]}));
+    };
+    row.operands.push_back({cases[i].x});
+    for (size_t k = 0; k < row.sizes.size(); ++k) row.sizes[k].push_back({conv_sizes()[k][0]});
+    row.differentiable = false;
+    row.propagates_nan = false;  // the mask decides
+  }
+  return rows;
+}())
+
 // What it makes is for the eyes of FusedConv2d alone.
 REPRISE_ROW(PackConvWeight, [] {
   OpRows rows = conv_rows(

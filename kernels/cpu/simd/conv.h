@@ -36,6 +36,8 @@ struct ConvRows {
   const T* bias;      // one for each channel, or null
   const T* residual;  // added to y, laid out like it, or null
   bool relu;          // what is negative then becomes 0
+  const T* mask;      // y is 0 where this, laid out like it, is not positive; null; may be y: each
+                      // element is read just before its place is written
   T* scratch;  // (max(width, kConvPixels) + width of a vector) * tile_columns elements, 64-byte
                // aligned
 };

@@ -66,6 +66,36 @@ TEST(FuseConv, NeverCrossesAWrite) {
   EXPECT_EQ(b.fused({next, b.call(Relu{}, {y})}), "neg conv2d exp relu");
 }
 
+struct ConvGradCase : Builder {
+  ValueId gy = input({2, 4, 5, 5}), y = input({2, 3, 5, 5});
+  ValueId weight = capture(randn({4, 3, 3, 3}));
+  Tensors in{randn({2, 4, 5, 5}), randn({2, 3, 5, 5})};
+
+  ValueId grad() { return call(Conv2dInputGrad{{.padding = 1}, 5}, {gy, weight}); }
+  std::string fused(std::initializer_list<ValueId> outputs) {
+    const Graph before = finish(outputs), after = passes::fuse(before);
+    verify(after);
+    expect_same_bits(evaluate(after, in), evaluate(before, in));
+    return calls(after);
+  }
+};
+
+TEST(FuseConv, MasksTheGradientOfAnActivation) {
+  ConvGradCase b;
+  EXPECT_EQ(b.fused({b.call(ReluGrad{}, {b.grad(), b.y})}), "fused_conv2d_input_grad");
+  ConvGradCase shared;
+  const ValueId gx = shared.grad();
+  EXPECT_EQ(shared.fused({gx, shared.call(ReluGrad{}, {gx, shared.y})}),
+            "conv2d_input_grad relu_grad");
+  ConvGradCase turned;
+  const ValueId y = turned.call(Permute{{0, 1, 3, 2}}, {turned.y});
+  EXPECT_EQ(turned.fused({turned.call(ReluGrad{}, {turned.grad(), y})}),
+            "permute conv2d_input_grad relu_grad");
+  ConvGradCase mask;  // the gradient is the mask, not what is masked
+  EXPECT_EQ(mask.fused({mask.call(ReluGrad{}, {mask.y, mask.grad()})}),
+            "conv2d_input_grad relu_grad");
+}
+
 TEST(FuseLinear, TakesTheActivation) {
   Builder b;
   const ValueId x = b.input({2, 3});
