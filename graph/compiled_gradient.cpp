@@ -1,6 +1,7 @@
 #include "compiled_gradient.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <unordered_set>
 
 #include "../autograd/record.h"
@@ -63,6 +64,14 @@ class CompiledNode final : public Node {
   std::vector<uint32_t> versions_;  // of the crossing values, then of captured tensors
 };
 
+/// Parameters in training change at every step, so ordering them ahead of a run does not pay.
+CompileOptions for_training(CompileOptions options) {
+  std::string& passes = options.passes;
+  const bool all = passes.empty() && std::getenv("REPRISE_PASSES") == nullptr;
+  if (all || passes.starts_with('-')) passes += passes.empty() ? "-pack_weights" : ",-pack_weights";
+  return options;
+}
+
 std::vector<Tensor> captured_by(const GradientGraphs& graphs) {
   std::unordered_set<const Storage*> seen;
   std::vector<Tensor> out;
@@ -80,7 +89,7 @@ CompiledGradient::CompiledGradient(GradientGraphs graphs, const CompileOptions& 
                                    std::shared_ptr<std::atomic_flag> busy,
                                    const CompiledGradient* larger)
     : graphs_(std::move(graphs)),
-      options_(options),
+      options_(for_training(options)),
       busy_(std::move(busy)),
       captured_(captured_by(graphs_)),
       forward_(make_program(std::move(graphs_.forward), larger ? &larger->forward_ : nullptr)) {
