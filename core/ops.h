@@ -254,9 +254,14 @@ REPRISE_API Tensor gather(const Tensor& x, int64_t dim, const Tensor& index);
 /// A dense copy.
 REPRISE_API Tensor clone(const Tensor& x);
 
+namespace detail {
+/// Memory for values that are known now, also inside a trace.
+REPRISE_API Tensor empty_constant(const Shape& shape, DType dtype);
+}  // namespace detail
+
 template <class T>
 Tensor tensor(const std::vector<T>& values, const TensorOptions& options) {
-  Tensor out = empty({static_cast<int64_t>(values.size())}, {.dtype = dtype_of<T>()});
+  Tensor out = detail::empty_constant({static_cast<int64_t>(values.size())}, dtype_of<T>());
   std::copy(values.begin(), values.end(), out.template data<T>());
   const DType fallback = dtype_of<T>() == float64 ? float32 : dtype_of<T>();
   out = out.to(options.dtype.value_or(fallback)).to(options.device);

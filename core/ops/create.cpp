@@ -53,6 +53,11 @@ Tensor empty(const Shape& shape, const TensorOptions& options) {
       options);
 }
 
+Tensor detail::empty_constant(const Shape& shape, DType dtype) {
+  const InterpreterGuard eager(nullptr);
+  return empty(shape, {.dtype = dtype});
+}
+
 Tensor empty_like(const Tensor& x) {
   return composite(
       "empty_like",
@@ -144,8 +149,7 @@ Tensor tensor(const NestedList& list, const TensorOptions& options) {
   std::vector<Scalar> values;
   collect(list, shape, 0, values);
   const DType dtype = options.dtype.value_or(common_dtype(values));
-  const InterpreterGuard eager(nullptr);  // inside a trace it is a constant
-  Tensor out = empty(shape, {.dtype = dtype});
+  Tensor out = detail::empty_constant(shape, dtype);
   visit_dtype(dtype, [&]<class T>() {
     T* to = static_cast<T*>(out.raw_data());
     for (const Scalar& v : values) *to++ = v.to<T>();

@@ -7,6 +7,7 @@
 #include "../../autograd/engine.h"
 #include "../../autograd/tape.h"
 #include "../../core/ops.h"
+#include "../../graph/model.h"
 #include "../../graph/verify.h"
 #include "../../layers/nn.h"
 #include "../../optim/optim.h"
@@ -128,6 +129,14 @@ TEST(Trace, CallsKnowTheirLayer) {
   EXPECT_NE(g.code.front().where.find('0'), std::string::npos) << g.code.front().where;
 }
 
+TEST(Trace, CallsInASymbolicModelKnowTheirNode) {
+  auto input = Input({3});
+  SymbolicModel model(input, nn::Linear(3, 2)(input)(nn::ReLU()));
+  const Graph g = trace([&](const Tensor& x) { return model(x); }, {Meta({2, 3}, float32)});
+  EXPECT_EQ(g.code.front().where, "Linear_1");
+  EXPECT_EQ(g.code.back().where, "ReLU_1");
+}
+
 TEST(Trace, ReadingAValueNamesTheReaderItsLineAndTheOp) {
   const auto read = [](const Tensor& x) {
     const Tensor total = x.sum();
@@ -181,7 +190,7 @@ TEST(Trace, ConstantsMadeInsideAreCapturedOrCalls) {
         return x * tensor({1., 2., 3.}) + ones({3});
       },
       {kVector}));
-  EXPECT_EQ(g.captures.size(), 1U);
+  EXPECT_EQ(g.captures.size(), 2U);
   EXPECT_EQ(std::ranges::count(names(g), "full"), 1);
 }
 

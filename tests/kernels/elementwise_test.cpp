@@ -155,7 +155,7 @@ void expect_where(cpu::Loop loop) {
 }
 
 template <class Op, class T>
-void expect_op(cpu::Isa isa, cpu::ElementwiseIndex index) {
+void expect_op(cpu::Isa isa, ElementwiseIndex index) {
   const cpu::Loop loop = cpu::elementwise_table(isa).at(index, dtype_of<T>());
   if constexpr (Op::domain == Domain::floating && !std::is_floating_point_v<T>) {
     EXPECT_EQ(loop, nullptr) << Op::name;
@@ -174,7 +174,7 @@ TYPED_TEST_SUITE(ElementwiseLoops, Types);
 TYPED_TEST(ElementwiseLoops, EqualOneElementAtATime) {
   for (cpu::Isa isa : cpu::testable_levels()) {
     SCOPED_TRACE(static_cast<int>(isa));
-#define REPRISE_EXPECT(Op) expect_op<Op, TypeParam>(isa, cpu::ElementwiseIndex::Op);
+#define REPRISE_EXPECT(Op) expect_op<Op, TypeParam>(isa, ElementwiseIndex::Op);
     REPRISE_ELEMENTWISE_OPS(REPRISE_EXPECT)
 #undef REPRISE_EXPECT
   }

@@ -15,7 +15,6 @@
 namespace reprise {
 namespace {
 
-using cpu::ElementwiseIndex;
 using cpu::Isa;
 
 template <class T>
