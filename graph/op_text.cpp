@@ -11,6 +11,7 @@
 #include "../core/ops/fused_conv.h"
 #include "../core/ops/fused_linear.h"
 #include "../core/ops/fused_loss.h"
+#include "../core/ops/fused_pool.h"
 #include "../core/ops/index.h"
 #include "../core/ops/matmul.h"
 #include "../core/ops/norm.h"
@@ -30,12 +31,13 @@ template <class... T>
 struct Ops {};
 
 #define REPRISE_ITEM(T) T,
-using AllOps = Ops<REPRISE_ELEMENTWISE_OPS(REPRISE_ITEM) Copy, Cat, Conv2d, Conv2dInputGrad,
-                   Conv2dWeightGrad, Full, Arange, Gather, GatherGrad, MatMul, Linear, BatchNorm,
-                   BatchNormGrad, MaxPool2d, MaxPool2dGrad, MaxPool2dGather, AvgPool2d,
-                   AvgPool2dGrad, RandomBlocks, Random, Dropout, Sum, MaxDim, Softmax, LogSoftmax,
-                   SgdStep, AdamStep, ViewAs, Permute, Expand, Slice, SliceGrad, Fused, FusedConv2d,
-                   FusedConv2dInputGrad, PackConvWeight, FusedLinear, LogSoftmaxGatherGrad, After>;
+using AllOps =
+    Ops<REPRISE_ELEMENTWISE_OPS(REPRISE_ITEM) Copy, Cat, Conv2d, Conv2dInputGrad, Conv2dWeightGrad,
+        Full, Arange, Gather, GatherGrad, MatMul, Linear, BatchNorm, BatchNormGrad, MaxPool2d,
+        MaxPool2dGrad, MaxPool2dGather, AvgPool2d, AvgPool2dGrad, RandomBlocks, Random, Dropout,
+        Sum, MaxDim, Softmax, LogSoftmax, SgdStep, AdamStep, ViewAs, Permute, Expand, Slice,
+        SliceGrad, Fused, FusedConv2d, FusedConv2dInputGrad, PackConvWeight, FusedMaxPool2d,
+        FusedMaxPool2dGrad, FusedLinear, LogSoftmaxGatherGrad, After>;
 #undef REPRISE_ITEM
 
 struct Entry {

@@ -16,6 +16,7 @@ constexpr std::array kPasses{
     Pass{"fuse", passes::fuse},
     Pass{"pack_weights", passes::pack_weights},
     Pass{"hoist", passes::hoist},
+    Pass{"small_pool_places", passes::small_pool_places},
     Pass{"fuse_elementwise", passes::fuse_elementwise},
     Pass{"merge_updates", passes::merge_updates},
 };

@@ -51,6 +51,9 @@ Graph pack_weights(Graph graph);
 /// Moves what depends on unwritten captures alone into the prologue.
 Graph hoist(Graph graph);
 
+/// Max pooling that keeps places for its gradient alone keeps a byte each.
+Graph small_pool_places(Graph graph);
+
 /// Makes one Fused call of elementwise calls that read one another.
 Graph fuse_elementwise(Graph graph);
 

@@ -13,6 +13,7 @@
 #include "../../core/ops/fused_conv.h"
 #include "../../core/ops/fused_linear.h"
 #include "../../core/ops/fused_loss.h"
+#include "../../core/ops/fused_pool.h"
 #include "../../core/ops/host_call.h"
 #include "../../core/ops/index.h"
 #include "../../core/ops/matmul.h"
@@ -37,6 +38,7 @@ Calls call(const T& op, std::vector<Meta> in) {
 Meta f32(const Shape& shape) { return Meta(shape, float32); }
 Meta f64(const Shape& shape) { return Meta(shape, float64); }
 Meta i64(const Shape& shape) { return Meta(shape, int64); }
+Meta u8(const Shape& shape) { return Meta(shape, uint8); }
 Meta mask(const Shape& shape) { return Meta(shape, bool_); }
 /// Every second element of a row.
 Meta apart(const Shape& shape) {
@@ -305,6 +307,8 @@ Table pool_calls() {
   return {call(MaxPool2d{{2, 2}}, {f32({1, 2, 8, 8})}),
           call(MaxPool2dGrad{8}, {f32({1, 2, 4, 4}), i64({1, 2, 4, 4})}),
           call(MaxPool2dGather{}, {f32({1, 2, 8, 8}), i64({1, 2, 4, 4})}),
+          call(FusedMaxPool2d{{16, 1}}, {f32({1, 2, 16, 16})}),
+          call(FusedMaxPool2dGrad{{2, 2}, 8}, {f32({1, 2, 4, 4}), u8({1, 2, 4, 4})}),
           call(AvgPool2d{{2, 2}}, {f32({1, 2, 8, 8})}),
           call(AvgPool2dGrad{{2, 2}, 8}, {f32({1, 2, 4, 4})})};
 }
@@ -330,6 +334,16 @@ Table bad_pool_calls() {
             call(MaxPool2dGather{}, {x, y}),
             call(MaxPool2dGather{}, {f32({2, 8, 8}), at}),
             call(MaxPool2dGather{}, {apart({1, 2, 8, 8}), at}),
+            call(FusedMaxPool2d{{{16, 17}, 1}}, {f32({1, 2, 17, 17})}),
+            call(FusedMaxPool2d{{2, 2, 0, 2}}, {x}),
+            call(FusedMaxPool2d{{2, 2}}, {i64({1, 2, 8, 8})}),
+            call(FusedMaxPool2dGrad{{2, 2}, 8}, {y, at}),
+            call(FusedMaxPool2dGrad{{2, 2}, 8}, {y, u8({1, 2, 4, 5})}),
+            call(FusedMaxPool2dGrad{{2, 2}, 8}, {f32({2, 4, 4}), u8({2, 4, 4})}),
+            call(FusedMaxPool2dGrad{{2, 2}, 8}, {apart({1, 2, 4, 4}), u8({1, 2, 4, 4})}),
+            call(FusedMaxPool2dGrad{{2, 2}, 10}, {y, u8({1, 2, 4, 4})}),
+            call(FusedMaxPool2dGrad{{2, 2}, -8}, {y, u8({1, 2, 4, 4})}),
+            call(FusedMaxPool2dGrad{{2, 2}, kHuge}, {y, u8({1, 2, 4, 4})}),
             call(AvgPool2d{{2, 2}}, {f32({2, 8, 8})}),
             call(AvgPool2d{{2, 2}}, {apart({1, 2, 8, 8})}),
             call(AvgPool2dGrad{{2, 2}, 8}, {f32({1, 2, 4, 5})}),

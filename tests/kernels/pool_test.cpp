@@ -1,7 +1,7 @@
 // Pooling and its gradients against plain loops.
 
-#include "../../core/ops/pool.h"
 #include "../../core/dispatch.h"
+#include "../../core/ops/fused_pool.h"
 #include "op_testing.h"
 
 namespace reprise::op_testing {
@@ -173,12 +173,60 @@ TEST(Pool, GatherReadsWhereTheMaximaStood) {
   expect_same_bits(apply(MaxPool2dGather{}, x, pooled[1]), pooled[0]);
 }
 
+/// Places in windows as indices into the image, and back to a gradient.
+void check_small_places(const PoolCase& c, const Tensor& x) {
+  SCOPED_TRACE(to_string(c));
+  const MaxPool2d op = max_op(c);
+  const Tensors expected = max_with_indices(c, x);
+  const Tensors got = dispatch(Model(FusedMaxPool2d{op}), std::array{x});
+  ASSERT_EQ(got[1].dtype(), uint8);
+  expect_same_bits(got[0], expected[0]);
+  const Array index = array_of(expected[1]), place = array_of(got[1]);
+  for_each_index(place.shape, [&](const Shape& i) {
+    const auto at = static_cast<int64_t>(place.at(i));
+    const int64_t h = i[2] * c.stride.h - c.padding.h + at / c.kernel.w;
+    const int64_t w = i[3] * c.stride.w - c.padding.w + at % c.kernel.w;
+    ASSERT_EQ(static_cast<double>(h * c.x[3] + w), index.at(i)) << "at " << text(i);
+  });
+  const Tensor gy = sample(got[0].shape(), x.dtype(), 2);
+  const Pair size(c.x[2], c.x[3]);
+  expect_same_bits(apply(FusedMaxPool2dGrad{op, size}, gy, got[1]),
+                   apply(MaxPool2dGrad{size}, gy, expected[1]));
+}
+
+TEST(Pool, PlacesInWindowsSayTheSameAsIndices) {
+  on_every_isa([] {
+    for (const PoolCase& c : cases()) {
+      if (c.dilation != Pair(1) || c.kernel.h * c.kernel.w > kMostWindowPlaces) continue;
+      Tensor x = sample(c.x);
+      check_small_places(c, (x * 2).to(int32).to(float64));  // many are equal
+      x[0][0][1].fill_(std::nan(""));
+      check_small_places(c, x);
+      check_small_places(c, full(c.x, -std::numeric_limits<double>::infinity()).to(float32));
+    }
+  });
+}
+
+TEST(Pool, PlacesOutsideOfTheWindowOrTheImageAreRefused) {
+  const PoolCase c{{1, 1, 4, 4}, 3, 2, 1};  // the first window begins in the padding
+  const FusedMaxPool2dGrad op{max_op(c), Pair(4, 4)};
+  const Tensor gy = sample({1, 1, 2, 2});
+  Tensor places = full({1, 1, 2, 2}, 4).to(uint8);
+  EXPECT_NO_THROW(apply(op, gy, places));
+  for (const int64_t wrong : {0, 2, 6, 9, 255}) {
+    places.data<uint8_t>()[0] = static_cast<uint8_t>(wrong);
+    EXPECT_THROW(apply(op, gy, places), Error) << wrong;
+  }
+}
+
 TEST(Pool, EmptyBatch) {
   const PoolCase c{{0, 3, 9, 9}, 3, 3};
   const Tensors pooled = max_with_indices(c, empty(c.x));
   EXPECT_EQ(pooled[0].shape(), Shape({0, 3, 3, 3}));
   EXPECT_EQ(apply(MaxPool2dGrad{Pair(9, 9)}, pooled[0], pooled[1]).shape(), c.x);
   EXPECT_EQ(apply(average_op(c), empty(c.x)).shape(), Shape({0, 3, 3, 3}));
+  const Tensors small = dispatch(Model(FusedMaxPool2d{max_op(c)}), std::array{empty(c.x)});
+  EXPECT_EQ(apply(FusedMaxPool2dGrad{max_op(c), Pair(9, 9)}, small[0], small[1]).shape(), c.x);
 }
 
 TEST(Pool, AnImageWithoutElementsIsRefused) {
@@ -192,7 +240,13 @@ TEST(Pool, SameBitsOnAllThreads) {
   expect_same_on_threads([&] {
     const Tensors pooled = max_with_indices(c, x);
     const Tensor mean = apply(average_op(c), x);
-    return Tensors{pooled[0], pooled[1], mean, apply(MaxPool2dGrad{Pair(28, 28)}, mean, pooled[1]),
+    const Tensors small = dispatch(Model(FusedMaxPool2d{max_op(c)}), std::array{x});
+    return Tensors{pooled[0],
+                   pooled[1],
+                   mean,
+                   apply(MaxPool2dGrad{Pair(28, 28)}, mean, pooled[1]),
+                   small[1],
+                   apply(FusedMaxPool2dGrad{max_op(c), Pair(28, 28)}, mean, small[1]),
                    apply(AvgPool2dGrad{average_op(c), Pair(28, 28)}, mean)};
   });
 }

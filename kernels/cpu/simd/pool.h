@@ -25,6 +25,7 @@ struct PoolImages {
   int64_t count;  // of images
   T* y;
   int64_t* index;  // of max pooling: a row times the width of the image plus a column
+  uint8_t* place;  // or, when index is null, the same in the window, which has no dilation
 };
 
 /// Pools the images [begin, end). An image of max pooling has fewer than 2^31 elements.

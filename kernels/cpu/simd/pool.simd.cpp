@@ -126,12 +126,36 @@ REPRISE_INLINE void store_places(int64_t* index, const Places<T>& places, int64_
   }
 }
 
+/// Places in the image as places in the windows. Rows are found by comparing, as a window has few.
+template <class T>
+REPRISE_INLINE Places<T> places_in_window(const Results<T>& r, const Places<T>& places) {
+  using Place = Element<Places<T>>;
+  const PoolAxis &down = r.images.window.rows, &across = r.images.window.columns;
+  const int64_t top = r.row * down.stride - down.padding, step = across.kernel - across.in;
+  const int64_t first = (r.taps.begin - top) * step - top * across.in;
+  Places<T> out = places - r.starts + static_cast<Place>(first);
+  for (int64_t h = r.taps.begin + 1; h < r.taps.end; ++h) {
+    out += (places >= static_cast<Place>(h * across.in)) & (Places<T>{} + static_cast<Place>(step));
+  }
+  return out;
+}
+
+template <class T>
+REPRISE_INLINE void store_bytes(uint8_t* to, const Places<T>& places, int64_t n) {
+  const auto bytes = convert<uint8_t>(places);
+  uint8_t lanes[kWidth<T>];
+  __builtin_memcpy(lanes, &bytes, sizeof(lanes));
+  if (n >= kWidth<T>) return static_cast<void>(__builtin_memcpy(to, lanes, sizeof(lanes)));
+  for (int64_t i = 0; i < n; ++i) to[i] = lanes[i];
+}
+
 template <class T>
 REPRISE_INLINE void store_maxima(const Results<T>& r, const Vec<T>& maxima,
                                  const Places<T>& places) {
   const int64_t n = r.images.window.columns.out - r.column;
   store_n(r.images.y + r.at(), maxima, n);
-  store_places<T>(r.images.index + r.at(), places, n);
+  if (r.images.index) return store_places<T>(r.images.index + r.at(), places, n);
+  store_bytes<T>(r.images.place + r.at(), places_in_window(r, places), n);
 }
 
 /// Stores the maxima and their places. Unless NaN is Expected, its presence is only noticed, and
