@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "../../autograd/engine.h"
+#include "../../autograd/function.h"
 #include "../../autograd/tape.h"
 #include "../../optim/adam.h"
 #include "../../optim/sgd.h"
@@ -273,6 +274,73 @@ TEST(CompiledGradient, HooksOnGradients) {
     EXPECT_EQ(difference(weight.grad(), expected), "");
   }
   EXPECT_TRUE(contains(model.compile_report(), "gradient hook")) << model.compile_report();
+}
+
+/// Counts its backwards where a program would have to write into memory from outside.
+struct CountingFunction {
+  Tensor count;
+  static constexpr std::string_view name = "counting";
+  Tensor forward(Context&, const Tensor& x) const { return x * 2; }
+  Tensors backward(const Context&, const Tensors& gy) const {
+    Tensor(count).add_(1);
+    return {gy[0] * 2};
+  }
+};
+
+TEST(CompiledGradient, ABackwardThatWritesStaysOnTheTape) {
+  const Tensor x = Input({3}), count = zeros({});
+  SymbolicModel model(x, apply(CountingFunction{count}, nn::Linear(3, 3)(x)));
+  const auto run = [&] {
+    model.zero_grad();
+    model(ones({2, 3})).sum().backward();
+    return model.parameters()[0].grad();
+  };
+  const Tensor expected = run();
+  model.compile();
+  EXPECT_EQ(difference(run(), expected), "");
+  EXPECT_EQ(count.item<float>(), 2);
+  EXPECT_TRUE(contains(model.compile_report(), "since the backward writes"))
+      << model.compile_report();
+}
+
+TEST(CompiledGradient, AModelThatWritesItsInputRunsAsEver) {
+  struct InPlace : nn::Layer<InPlace> {
+    Tensor forward(const Tensor& x) const { return Tensor(x).mul_(2) + 1; }
+  };
+  const Tensor x = Input({2});
+  SymbolicModel model(x, InPlace()(x));
+  model.compile();
+  for (bool grad : {false, true}) {
+    const GradModeGuard mode(grad);
+    const Tensor data = ones({1, 2});
+    EXPECT_EQ(model(data).to_vector<float>(), (std::vector<float>{3, 3}));
+    EXPECT_EQ(data.to_vector<float>(), (std::vector<float>{2, 2}));
+  }
+  EXPECT_TRUE(contains(model.compile_report(), "since an input is written in place"));
+}
+
+/// Parameters that no module lists, and a tensor computed from one.
+TEST(CompiledGradient, FindsWhatTheModelDoesNotList) {
+  const Tensor hidden = tensor({1., 2.}, {.requires_grad = true});
+  const Tensor made = hidden.exp();
+  struct Scaled : nn::Layer<Scaled> {
+    Tensor a, b;
+    Tensor forward(const Tensor& x) const { return x * a + x.tanh() * b; }
+  };
+  Scaled layer;
+  layer.a = hidden;
+  layer.b = made;
+  const Tensor x = Input({2});
+  SymbolicModel model(x, layer(x));
+  const auto run = [&] {
+    hidden.set_grad({});
+    model(ones({3, 2})).sum().backward({}, {.retain_graph = true});
+    return hidden.grad();
+  };
+  const Tensor expected = run();
+  model.compile(exact());
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(difference(run(), expected), "");
+  expect_compiled(model);
 }
 
 TEST(CompiledGradient, TrainsOnSeveralThreads) {
