@@ -42,7 +42,7 @@ Tensors root_gradients(std::string_view caller, const Tensors& roots, const Tens
 
 void backward(const Tensors& tensors, const Tensors& gradients, BackwardOptions options) {
   const GradModeGuard mode(options.create_graph);
-  Pass pass("backward", options.retain_graph.value_or(options.create_graph), true);
+  BackwardPass pass("backward", options.retain_graph.value_or(options.create_graph), true);
   pass.run(tensors, root_gradients("backward", tensors, gradients));
   accumulate_gradients(pass.leaf_gradients);
 }
@@ -50,7 +50,7 @@ void backward(const Tensors& tensors, const Tensors& gradients, BackwardOptions 
 Tensors grad(const Tensors& outputs, const Tensors& inputs, const GradOptions& options) {
   const GradModeGuard mode(options.create_graph);
   const Tensors seeds = root_gradients("grad", outputs, options.grad_outputs);
-  Pass pass("grad", options.retain_graph.value_or(options.create_graph), false);
+  BackwardPass pass("grad", options.retain_graph.value_or(options.create_graph), false);
   for (size_t i = 0; i < inputs.size(); ++i) {
     check(inputs[i].requires_grad(), ErrorKind::Autograd, "grad: input ", i, " of shape ",
           inputs[i].shape(), " does not require grad");

@@ -29,7 +29,7 @@ bool any_defined(const Tensors& tensors) {
 }  // namespace
 
 /// Finds out, depth first, which nodes lead to a target and how many gradients each will get.
-void Pass::visit(Record* root) {
+void BackwardPass::visit(Record* root) {
   enter(root);
   while (!stack_.empty()) {
     Frame& frame = stack_.back();
@@ -42,7 +42,7 @@ void Pass::visit(Record* root) {
   }
 }
 
-void Pass::enter(Record* record) {
+void BackwardPass::enter(Record* record) {
   Task& task = tasks_[record];
   if (std::exchange(task.visited, true)) return;
   if (!record->is_leaf) {
@@ -52,7 +52,7 @@ void Pass::enter(Record* record) {
   }
 }
 
-void Pass::finish(Node& node) {
+void BackwardPass::finish(Node& node) {
   bool runs = false;
   for (const Operand& o : node.in) {
     if (!o.history) continue;
@@ -65,13 +65,14 @@ void Pass::finish(Node& node) {
         " was released by an earlier backward; set retain_graph there to use it again");
 }
 
-void Pass::add_target(const Tensor& t) {
-  tasks_[record_of(t.impl())].is_target = true;
-  targets_.emplace_back(record_of(t.impl()), t.impl().output_index);
+void BackwardPass::add_target(const Tensor& t) {
+  Task& task = tasks_[record_of(t.impl())];
+  task.is_target = true;
+  task.targets.emplace_back(captured.size(), t.impl().output_index);
   captured.emplace_back();
 }
 
-void Pass::run(const Tensors& roots, const Tensors& gradients) {
+void BackwardPass::run(const Tensors& roots, const Tensors& gradients) {
   for (const Tensor& root : roots) {
     roots_.push_back(root.impl().history);
     visit(record_of(root.impl()));
@@ -88,7 +89,7 @@ void Pass::run(const Tensors& roots, const Tensors& gradients) {
   }
 }
 
-void Pass::deliver(Record& to, uint32_t output, Tensor gradient) {
+void BackwardPass::deliver(Record& to, uint32_t output, Tensor gradient) {
   Task& task = tasks_[&to];
   if (gradient.defined()) {
     while (task.gradients.size() <= output) task.gradients.emplace_back();
@@ -103,15 +104,13 @@ void Pass::deliver(Record& to, uint32_t output, Tensor gradient) {
 }
 
 /// All gradients of the outputs of `record` are known.
-void Pass::settle(Record& record) {
+void BackwardPass::settle(Record& record) {
   Task& task = tasks_[&record];
   Tensors gradients = std::move(task.gradients);
   const size_t outputs = record.is_leaf ? 1 : static_cast<Node&>(record).out.size();
   while (gradients.size() < outputs) gradients.emplace_back();
   run_hooks(record, gradients);
-  for (size_t i = 0; i < targets_.size() && task.is_target; ++i) {
-    if (targets_[i].first == &record) captured[i] = gradients[targets_[i].second];
-  }
+  for (const auto& [i, output] : task.targets) captured[i] = gradients[output];
   if (!record.is_leaf) {
     if (task.runs) run_node(static_cast<Node&>(record), std::move(gradients));
   } else if (into_leaves_ && gradients[0].defined()) {
@@ -119,7 +118,7 @@ void Pass::settle(Record& record) {
   }
 }
 
-void Pass::run_node(Node& node, Tensors gy) {
+void BackwardPass::run_node(Node& node, Tensors gy) {
   SmallVector<bool, 4> needs;
   for (const Operand& o : node.in) needs.push_back(o.history && tasks_[o.record()].needed());
   Tensors gradients = any_defined(gy) ? differentiate(node, gy, needs) : Tensors(node.in.size());

@@ -14,10 +14,10 @@
 
 namespace reprise {
 
-class Pass {
+class BackwardPass {
  public:
   /// `into_leaves`: every leaf that requires grad is a target.
-  Pass(std::string_view caller, bool retain, bool into_leaves)
+  BackwardPass(std::string_view caller, bool retain, bool into_leaves)
       : caller_(caller), retain_(retain), into_leaves_(into_leaves) {}
 
   /// Asks for the gradient of `t`, the next element of `captured`.
@@ -30,8 +30,9 @@ class Pass {
 
  private:
   struct Task {
-    Tensors gradients;     // of each output, as far as known
-    uint32_t waiting = 0;  // gradients still to come
+    Tensors gradients;                                 // of each output, as far as known
+    uint32_t waiting = 0;                              // gradients still to come
+    std::vector<std::pair<size_t, uint32_t>> targets;  // indices into captured and outputs
     bool visited = false, is_target = false;
     bool runs = false;  // one of its inputs leads to a target
 
@@ -56,7 +57,6 @@ class Pass {
   bool retain_, into_leaves_;
   SmallVector<Ref<History>, 3> roots_;  // alive whatever hooks do to the tensors
   std::unordered_map<Record*, Task> tasks_;
-  std::vector<std::pair<Record*, uint32_t>> targets_;
   std::vector<Frame> stack_;
   std::priority_queue<Node*, std::vector<Node*>, Earlier> ready_;
 };
