@@ -60,6 +60,12 @@ void check_count(std::string_view what, size_t expected, size_t got) {
         got);
 }
 
+/// Whether all lie where they lay in the last run. What overlaps was looked at then.
+bool same_places(const std::vector<Port>& ports, std::span<const Tensor> tensors) {
+  return std::ranges::equal(ports, tensors, {}, &Port::bound,
+                            [](const Tensor& t) { return static_cast<void*>(t.raw_data()); });
+}
+
 }  // namespace
 
 /// What is read in place of `in`: the same tensors, or copies laid out as the graph expects.
@@ -84,6 +90,9 @@ void ProgramState::check_outputs(std::span<const Tensor> in, std::span<const Ten
     check_port("output", i, outputs[i].meta, out[i]);
     check(out[i].is_contiguous(), ErrorKind::Value, "program: expected output ", i,
           " to be dense, got strides ", out[i].strides());
+  }
+  if (same_places(inputs, in) && same_places(outputs, out)) return;
+  for (size_t i = 0; i < out.size(); ++i) {
     const Range range = range_of(out[i]);
     if (range.begin == range.end) continue;
     for (size_t k = 0; k < in.size(); ++k) {

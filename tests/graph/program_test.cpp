@@ -175,6 +175,8 @@ TEST(Program, RefusesWrongInputsAndOutputsByName) {
       ErrorKind::Value, {"output 0", "dense"});
   program.run({x, x}, {y});  // and goes on
   expect_same_bits(y, x * w + x);
+  expect_error([&] { program.run({x, y}, {y}); }, ErrorKind::Value, {"output 0 overlaps input 1"});
+  program.run({x, x}, {y});
 }
 
 TEST(Program, SurvivesAnErrorInTheMiddle) {
