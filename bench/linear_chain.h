@@ -12,10 +12,11 @@ inline reprise::SymbolicModel linear_chain(int64_t depth) {
   return reprise::SymbolicModel(inputs, x);
 }
 
-/// x -> the gradients of all parameters, for one of ones for the output.
+/// x, the gradient of the output -> those of all parameters.
 inline auto chain_gradients(const reprise::SymbolicModel& model) {
-  return [model, parameters = model.parameters()](const reprise::Tensor& x) {
-    return reprise::grad({model(x)}, parameters, {.grad_outputs = {reprise::ones({4, 4})}});
+  return [model, parameters = model.parameters()](const reprise::Tensor& x,
+                                                  const reprise::Tensor& gradient) {
+    return reprise::grad({model(x)}, parameters, {.grad_outputs = {gradient}});
   };
 }
 
