@@ -195,6 +195,23 @@ TEST(CompiledModel, SmallerBatchesLieInTheArenaOfTheLargest) {
   }
 }
 
+/// The programs have one place in their arena for what they work out ahead, and different values.
+TEST(CompiledModel, WhatDependsOnTheBatchIsWorkedOutAgain) {
+  struct AddBatch : nn::Layer<AddBatch> {
+    Tensor w = tensor({1., 2.});
+    Tensor forward(const Tensor& x) const { return x + (w * x.size(0)).exp(); }
+  };
+  const Tensor x = Input({2});
+  SymbolicModel model(x, AddBatch()(x));
+  const NoGradGuard no_grad;
+  model.compile();
+  for (int64_t batch : {4, 2, 4, 4, 1, 2}) {
+    const Tensor data = zeros({batch, 2});
+    test::expect_tensor(model(data), AddBatch()(data), 1e-5);
+  }
+  EXPECT_TRUE(contains(model.compile_report(), "shared memory")) << model.compile_report();
+}
+
 TEST(CompiledModel, ConvertedParametersMakeNewPrograms) {
   SymbolicModel model = linear_relu();
   const NoGradGuard no_grad;
