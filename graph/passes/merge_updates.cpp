@@ -1,6 +1,7 @@
 // Optimizer steps of equal attributes and one learning rate become one call, which runs where the
 // last of them ran. So between the first and the last nothing may read or write what a step wrote,
-// and no gradient may be written.
+// and no gradient may be written. Small ones wait for others; a large one does not, since its
+// gradient takes up memory meanwhile.
 
 #include <algorithm>
 #include <unordered_map>
@@ -13,12 +14,14 @@ namespace reprise::passes {
 namespace {
 
 constexpr int32_t kNoGroup = -1;
+constexpr size_t kWaitingBytes = 128 << 10;  // of gradients
 
 size_t index(int32_t id) { return static_cast<size_t>(id); }
 
 struct Group {
   std::vector<size_t> calls;
   int32_t deadline = kNever;  // a later call must not join
+  size_t bytes = 0;           // of gradients
 };
 
 class Merger {
@@ -43,6 +46,9 @@ class Merger {
   static bool is_step(const OpBase& op) {
     return as<SgdStep>(op) != nullptr || as<AdamStep>(op) != nullptr;
   }
+  static bool takes(const Group& group, size_t call) {
+    return group.deadline >= static_cast<int32_t>(call) && group.bytes < kWaitingBytes;
+  }
   int32_t& group_that_wrote(ValueId id) { return written_by_[index(graph_.value(id).root)]; }
 
   void touch(ValueId id, size_t call) {
@@ -55,7 +61,7 @@ class Merger {
   void join(size_t i) {
     const Call& call = graph_.code[i];
     const auto [found, is_new] = latest_.try_emplace(text(call.op->text(), " ", call.in[0]));
-    if (is_new || groups_[index(found->second)].deadline < static_cast<int32_t>(i)) {
+    if (is_new || !takes(groups_[index(found->second)], i)) {
       found->second = static_cast<int32_t>(groups_.size());
       groups_.emplace_back();
     }
@@ -66,6 +72,7 @@ class Merger {
         group_that_wrote(call.in[k]) = found->second;
       } else {
         group.deadline = std::min(group.deadline, ends_[index(call.in[k])]);
+        group.bytes += graph_.meta(call.in[k]).nbytes();
       }
     }
   }

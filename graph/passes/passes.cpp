@@ -18,6 +18,7 @@ constexpr std::array kPasses{
     Pass{"hoist", passes::hoist},
     Pass{"small_pool_places", passes::small_pool_places},
     Pass{"fuse_elementwise", passes::fuse_elementwise},
+    Pass{"early_updates", passes::early_updates},
     Pass{"merge_updates", passes::merge_updates},
 };
 

@@ -57,7 +57,10 @@ Graph small_pool_places(Graph graph);
 /// Makes one Fused call of elementwise calls that read one another.
 Graph fuse_elementwise(Graph graph);
 
-/// Makes one call of optimizer steps of equal attributes.
+/// Moves optimizer steps up to where their gradients are made.
+Graph early_updates(Graph graph);
+
+/// Makes one call of optimizer steps of equal attributes, as long as their gradients are small.
 Graph merge_updates(Graph graph);
 
 }  // namespace passes

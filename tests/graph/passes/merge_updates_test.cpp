@@ -42,6 +42,21 @@ TEST(MergeUpdates, MergesStepsOfOneLearningRate) {
   EXPECT_EQ(merged(b, {}, {ones({3})}), "exp exp exp sgd_step");
 }
 
+TEST(MergeUpdates, LetsNoLargeGradientWait) {
+  Builder b;
+  const ValueId lr = b.capture(reprise::full({}, 0.1, {.dtype = float64}));
+  for (const int64_t size : {3, 40000, 3, 40000}) {
+    const ValueId param = b.capture(ones({size})), count = b.capture(zeros({}, {.dtype = float64}));
+    const ValueId unused = b.capture(zeros({0}));
+    const ValueIds out =
+        b.g.add_call(Model(SgdStep{}), {lr, param, b.input({size}), unused, count}).out;
+    b.g.updates.push_back({param, out[0]});
+    b.g.updates.push_back({unused, out[1]});
+    b.g.updates.push_back({count, out[2]});
+  }
+  EXPECT_EQ(calls(passes::merge_updates(b.finish({}))), "sgd_step sgd_step");
+}
+
 TEST(MergeUpdates, KeepsAttributesAndLearningRatesApart) {
   Steps b;
   const ValueId x = b.input({3});
