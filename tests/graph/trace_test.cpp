@@ -187,7 +187,7 @@ TEST(Trace, AnErrorLeavesEverythingAsItWas) {
 TEST(Trace, ConstantsMadeInsideAreCapturedOrCalls) {
   const Graph g = verified(trace(
       [](const Tensor& x) {
-        return x * tensor({1., 2., 3.}) + ones({3});
+        return x * tensor({1., 2., 3.}) + ones({3}) + tensor(std::vector{1.F, 2.F, 3.F});
       },
       {kVector}));
   EXPECT_EQ(g.captures.size(), 2U);
