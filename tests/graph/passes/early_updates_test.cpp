@@ -71,7 +71,7 @@ TEST(EarlyUpdates, NeverCrossCallsWithEffects) {
   Steps b;
   const auto p = b.param();
   const ValueId grad = b.call(Exp{}, {b.x});
-  const ValueId blocks = b.call(RandomBlocks{1}, {});
+  const ValueId blocks = b.call(RandomBlocks{1, Device::cpu()}, {});
   const ValueId y = b.call(Abs{}, {b.x});
   b.step(p, grad);
   const Graph after = passes::early_updates(b.finish({blocks, y}));
