@@ -12,6 +12,12 @@ inline reprise::SymbolicModel linear_chain(int64_t depth) {
   return reprise::SymbolicModel(inputs, x);
 }
 
+inline reprise::nn::Sequential eager_chain(int64_t depth) {
+  reprise::nn::Sequential chain;
+  for (int64_t i = 0; i < depth; ++i) chain.push_back(reprise::nn::Linear(4, 4));
+  return chain;
+}
+
 /// x, the gradient of the output -> those of all parameters.
 inline auto chain_gradients(const reprise::SymbolicModel& model) {
   return [model, parameters = model.parameters()](const reprise::Tensor& x,

@@ -1,10 +1,12 @@
-// Every row of tests/op_rows at its small, medium and large size: forward, without a tape.
+// Every row of tests/op_rows at its small, medium and large size: forward, without a tape; and the
+// small one as a program.
 
 #include <benchmark/benchmark.h>
 
 #include <memory>
 
 #include "../autograd/tape.h"
+#include "../graph/program.h"
 #include "../tests/op_rows/row.h"
 
 namespace reprise_bench {
@@ -49,6 +51,14 @@ void run(benchmark::State& state, const OpRow& row, size_t size) {
   state.SetBytesProcessed(state.iterations() * bytes);
 }
 
+void run_program(benchmark::State& state, const OpRow& row) {
+  const NoGradGuard guard;
+  const Tensors& in = operands_of(row, 0);
+  Program program = compile(row.f, std::vector<Example>(in.begin(), in.end()));
+  const Tensors out = program.call(in);
+  for (auto _ : state) program.run(in, out);
+}
+
 const bool registered = [] {
   for (OpRow& row : op_rows::all_rows()) {
     const auto shared = std::make_shared<const OpRow>(std::move(row));
@@ -58,6 +68,10 @@ const bool registered = [] {
         run(state, *shared, size);
       })->UseRealTime();
     }
+    if (shared->sizes.empty()) continue;
+    const auto replayed = [=](benchmark::State& state) { run_program(state, *shared); };
+    benchmark::RegisterBenchmark(("program/op/" + shared->name + "/small").c_str(), replayed)
+        ->UseRealTime();
   }
   return true;
 }();

@@ -1,6 +1,7 @@
 // What one call costs where the arithmetic costs next to nothing: eager adds of four elements, deep
-// chains of Linear(4, 4) replayed by a SymbolicModel, kernels launched with everything prepared, as
-// a replayed program launches them, and a fork-join of two threads that have nothing to do.
+// chains of Linear(4, 4) called by a Sequential and replayed by a SymbolicModel, kernels launched
+// with everything prepared, as a replayed program launches them, and a fork-join of two threads
+// that have nothing to do.
 
 #include <benchmark/benchmark.h>
 #include <reprise/reprise.h>
@@ -30,16 +31,18 @@ void eager_add(benchmark::State& state, bool requires_grad) {
   for (auto _ : state) benchmark::DoNotOptimize(a + b);
 }
 
-void chain_forward(benchmark::State& state) {
+template <class Make>
+void chain_forward(benchmark::State& state, Make make) {
   const NoGradGuard guard;
-  const auto model = linear_chain(state.range(0));
+  auto model = make(state.range(0));
   const Tensor x = randn({4, 4});
   for (auto _ : state) benchmark::DoNotOptimize(model(x));
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 
-void chain_train(benchmark::State& state) {
-  auto model = linear_chain(state.range(0));
+template <class Make>
+void chain_train(benchmark::State& state, Make make) {
+  auto model = make(state.range(0));
   const Tensor x = randn({4, 4}), gradient = ones({4, 4});
   for (auto _ : state) {
     model.zero_grad();
@@ -122,8 +125,13 @@ BENCHMARK_CAPTURE(fork_join, empty, false)->Name("fork_join/empty")->UseRealTime
 BENCHMARK_CAPTURE(fork_join, meet, true)->Name("fork_join/meet")->UseRealTime();
 BENCHMARK_CAPTURE(eager_add, plain, false)->Name("eager_add/plain")->UseRealTime();
 BENCHMARK_CAPTURE(eager_add, grad, true)->Name("eager_add/requires_grad")->UseRealTime();
-BENCHMARK(chain_forward)->Name("linear_chain/forward")->Arg(250)->Arg(1000)->UseRealTime();
-BENCHMARK(chain_train)->Name("linear_chain/train")->Arg(250)->Arg(1000)->UseRealTime();
+
+void depths(benchmark::internal::Benchmark* b) { b->Arg(250)->Arg(1000)->UseRealTime(); }
+
+BENCHMARK_CAPTURE(chain_forward, replay, linear_chain)->Name("linear_chain/forward")->Apply(depths);
+BENCHMARK_CAPTURE(chain_train, replay, linear_chain)->Name("linear_chain/train")->Apply(depths);
+BENCHMARK_CAPTURE(chain_forward, eager, eager_chain)->Name("eager_chain/forward")->Apply(depths);
+BENCHMARK_CAPTURE(chain_train, eager, eager_chain)->Name("eager_chain/train")->Apply(depths);
 
 }  // namespace
 }  // namespace reprise_bench
