@@ -49,7 +49,8 @@ const Call* Rewriter::maker(ValueId id) const {
 bool Rewriter::any_layout(ValueId id) const {
   return std::ranges::all_of(uses_.of(id), [&](int32_t reader) {
     const auto at = static_cast<size_t>(reader);
-    return at < graph_.code.size() && is_elementwise(*graph_.code[at].op);
+    return at < graph_.code.size() && is_elementwise(*graph_.code[at].op) &&
+           graph_.code[at].into != id;
   });
 }
 

@@ -158,5 +158,15 @@ TEST(Algebra, KeepsLayoutsThatAreRead) {
   EXPECT_EQ(calls(passes::algebra(c.finish({c.full(3, {2, 3})}))), "full");
 }
 
+TEST(Algebra, KeepsTheLayoutOfWhatIsWrittenInPlace) {
+  Builder b;
+  const ValueId x = b.call(Neg{}, {b.input({})});
+  const ValueId one = b.call(Slice{0, 1, 1, 1}, {b.expand(x, {2})});   // strides [0]
+  const ValueId y = b.call(ViewAs{{1}}, {b.call(ViewAs{{}}, {one})});  // strides [1]
+  const Graph before = b.finish({b.call(Exp{}, {y}, y)}), after = passes::algebra(before);
+  verify(after);
+  expect_same_bits(evaluate(after, {ones({})}), evaluate(before, {ones({})}));
+}
+
 }  // namespace
 }  // namespace reprise::test
