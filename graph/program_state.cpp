@@ -8,6 +8,13 @@
 
 namespace reprise::detail {
 
+size_t MetaHash::operator()(const Meta* meta) const {
+  auto hash = static_cast<size_t>(meta->dtype);
+  for (int64_t n : meta->shape) hash = hash * 31 + static_cast<size_t>(n);
+  for (int64_t n : meta->strides) hash = hash * 37 + static_cast<size_t>(n);
+  return hash;
+}
+
 ProgramState::ProgramState(std::shared_ptr<const Compiled> shared, std::shared_ptr<Arena> memory)
     : compiled(std::move(shared)), arena(std::move(memory)) {
   if (arena == nullptr) arena = std::make_shared<Arena>(compiled->plan.arena_bytes);
@@ -68,16 +75,15 @@ View ProgramState::resolve(ValueId id, View& place) {
   const Placement& home = compiled->plan.of(value.root);
   const auto at = static_cast<size_t>(home.index);
   const int64_t bytes = value.offset * static_cast<int64_t>(size_of(value.meta.dtype));
+  const Meta* meta = *metas.insert(&value.meta).first;
   switch (home.home) {
-    case Home::arena:
-      return {arena->at(compiled->plan.slot(home.index).offset + bytes), &value.meta};
-    case Home::capture:
-      return {graph.captures[at].tensor.impl().storage->data() + bytes, &value.meta};
+    case Home::arena: return {arena->at(compiled->plan.slot(home.index).offset + bytes), meta};
+    case Home::capture: return {graph.captures[at].tensor.impl().storage->data() + bytes, meta};
     case Home::input: inputs[at].patches.push_back({&place, bytes}); break;
     case Home::output: outputs[at].patches.push_back({&place, bytes}); break;
     case Home::none: ensure(false, "program: value %", id, " has no place");
   }
-  return {nullptr, &value.meta};
+  return {nullptr, meta};
 }
 
 void ProgramState::add_step(const OpRef& op, std::span<const ValueId> in,

@@ -3,6 +3,7 @@
 // the addresses of a run.
 
 #include <atomic>
+#include <unordered_set>
 
 #include "../core/allocator.h"
 #include "memory_check.h"
@@ -62,6 +63,14 @@ struct Compiled {
   bool check_memory = false;
 };
 
+/// Metas by their values.
+struct MetaHash {
+  size_t operator()(const Meta* meta) const;
+};
+struct SameMeta {
+  bool operator()(const Meta* a, const Meta* b) const { return *a == *b; }
+};
+
 struct ProgramState {
   /// Makes an arena when it gets none.
   explicit ProgramState(std::shared_ptr<const Compiled> shared,
@@ -75,6 +84,8 @@ struct ProgramState {
   std::shared_ptr<const Compiled> compiled;
   std::shared_ptr<Arena> arena;
   std::vector<View> views;
+  /// Of equal metas all views use one, so that a run reads little memory besides the values.
+  std::unordered_set<const Meta*, MetaHash, SameMeta> metas;
   std::vector<Step> prologue, steps;
   std::vector<Port> inputs, outputs;
   std::vector<std::pair<Ref<Storage>, uint32_t>> watched;  // what the prologue read, and when
