@@ -27,7 +27,7 @@ struct Example {
   Meta meta;
   bool requires_grad = false;
   Example(const Meta& m) : meta(m) {}
-  Example(const Tensor& x);
+  REPRISE_API Example(const Tensor& x);
 };
 
 struct TraceOptions {
