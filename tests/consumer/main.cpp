@@ -1,4 +1,5 @@
-// Exits with 0 if the gradient of sum((2 w)^2) at w = 3 is 24 and a symbolic model replays.
+// Exits with 0 if the gradient of sum((2 w)^2) at w = 3 is 24, a symbolic model replays, and a
+// compiled training step, optimised by the passes, makes the loss smaller.
 #include <reprise/reprise.h>
 
 #include <iostream>
@@ -16,7 +17,13 @@ int main() {
   auto model = SymbolicModel(inputs, nn::Linear(x.features(), 10)(x));
   const auto scores = model(zeros({2, 1, 8, 8}));
 
-  const bool good = w.grad().item<float>() == 24.0f && scores.shape() == Shape({2, 10});
+  optim::SGD optimizer(model.parameters(), {.lr = 0.1});
+  const auto images = ones({2, 1, 8, 8}), labels = zeros({2}, {.dtype = int64});
+  auto step = compile_training_step(model, nn::CrossEntropyLoss(), optimizer, {images, labels});
+  const auto loss = step(images, labels).item<float>();
+
+  const bool good = w.grad().item<float>() == 24.0f && scores.shape() == Shape({2, 10}) &&
+                    step(images, labels).item<float>() < loss && !all_passes().empty();
   std::cout << (good ? "consumer: good" : "consumer: wrong") << '\n';
   return good ? 0 : 1;
 }
