@@ -17,39 +17,55 @@ inline int64_t checked_place(std::string_view op, int64_t place, int64_t places)
   return place;
 }
 
-/// Places of windows in their image.
-struct WindowPlaces {
-  PoolWindow window;
-  std::array<int64_t, kMostWindowPlaces> row{}, column{};
-
-  explicit WindowPlaces(const PoolWindow& w) : window(w) {
-    for (int64_t i = 0; i < w.rows.kernel * w.columns.kernel; ++i) {
-      row[static_cast<size_t>(i)] = i / w.columns.kernel;
-      column[static_cast<size_t>(i)] = i % w.columns.kernel;
-    }
-  }
-
-  int64_t in_image(int64_t i, int64_t j, uint8_t place) const {
-    const PoolAxis &down = window.rows, &across = window.columns;
-    const int64_t h = i * down.stride - down.padding + row[place];
-    const int64_t w = j * across.stride - across.padding + column[place];
-    check(place < down.kernel * across.kernel && h >= 0 && h < down.in && w >= 0 && w < across.in,
-          ErrorKind::Index, FusedMaxPool2dGrad::name, ": place ", int{place}, " of window (", i,
-          ", ", j, ") is not in the image");
-    return h * across.in + w;
-  }
-};
-
-template <class T>
-void scatter_maxima(const WindowPlaces& places, const T* gy, const uint8_t* place, T* gx) {
-  const PoolWindow& window = places.window;
-  std::fill_n(gx, window.rows.in * window.columns.in, T(0));
-  for (int64_t i = 0; i < window.rows.out; ++i) {
-    for (int64_t j = 0; j < window.columns.out; ++j) {
-      gx[places.in_image(i, j, *place++)] += *gy++;
-    }
-  }
+[[noreturn]] void refuse_place(int64_t i, int64_t j, uint8_t place) {
+  fail(ErrorKind::Index, FusedMaxPool2dGrad::name, ": place ", int{place}, " of window (", i, ", ",
+       j, ") is not in the image");
 }
+
+/// Places of windows in their image.
+class WindowPlaces {
+ public:
+  explicit WindowPlaces(const PoolWindow& w)
+      : window_(w), count_(w.rows.kernel * w.columns.kernel), inside_(fits(w.rows, w.columns)) {
+    for (int64_t i = 0; i < count_; ++i) {
+      const int64_t row = i / w.columns.kernel, column = i % w.columns.kernel;
+      offset_[static_cast<size_t>(i)] = row * w.columns.in + column;
+    }
+  }
+
+  /// One image.
+  template <class T>
+  void scatter(const T* gy, const uint8_t* place, T* gx) const {
+    const PoolAxis &down = window_.rows, &across = window_.columns;
+    std::fill_n(gx, down.in * across.in, T(0));
+    for (int64_t i = 0; i < down.out; ++i) {
+      int64_t corner = (i * down.stride - down.padding) * across.in - across.padding;
+      for (int64_t j = 0; j < across.out; ++j, ++place, corner += across.stride) {
+        if (*place >= count_ || (!inside_ && !covers(i, j, *place))) refuse_place(i, j, *place);
+        gx[corner + offset_[*place]] += *gy++;
+      }
+    }
+  }
+
+ private:
+  static bool fits(const PoolAxis& rows, const PoolAxis& columns) {
+    const auto fit = [](const PoolAxis& axis) {
+      return axis.padding == 0 && (axis.out - 1) * axis.stride + axis.kernel <= axis.in;
+    };
+    return fit(rows) && fit(columns);
+  }
+  bool covers(int64_t i, int64_t j, uint8_t place) const {
+    const PoolAxis &down = window_.rows, &across = window_.columns;
+    const int64_t h = i * down.stride - down.padding + place / across.kernel;
+    const int64_t w = j * across.stride - across.padding + place % across.kernel;
+    return h >= 0 && h < down.in && w >= 0 && w < across.in;
+  }
+
+  PoolWindow window_;
+  int64_t count_;
+  bool inside_;  // all windows lie in the image
+  std::array<int64_t, kMostWindowPlaces> offset_{};
+};
 
 template <class T>
 void scatter_average(const PoolWindow& window, const T* gy, T* gx) {
@@ -90,8 +106,8 @@ void FusedMaxPool2dGrad::cpu(const Launch& l) const {
   visit_floating(name, gy.dtype, [&]<class T>() {
     cpu::parallel_for_images(gx.shape, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        cpu::scatter_maxima(places, l.in[0].as<T>() + i * results,
-                            l.in[1].as<uint8_t>() + i * results, l.out[0].as<T>() + i * pixels);
+        places.scatter(l.in[0].as<T>() + i * results, l.in[1].as<uint8_t>() + i * results,
+                       l.out[0].as<T>() + i * pixels);
       }
     });
   });

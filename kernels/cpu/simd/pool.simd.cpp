@@ -140,13 +140,20 @@ REPRISE_INLINE Places<T> places_in_window(const Results<T>& r, const Places<T>& 
   return out;
 }
 
+/// Stores the first n places, below 256, as bytes: all, or parts of 8, 4, 2 and 1.
 template <class T>
 REPRISE_INLINE void store_bytes(uint8_t* to, const Places<T>& places, int64_t n) {
   const auto bytes = convert<uint8_t>(places);
   uint8_t lanes[kWidth<T>];
   __builtin_memcpy(lanes, &bytes, sizeof(lanes));
   if (n >= kWidth<T>) return static_cast<void>(__builtin_memcpy(to, lanes, sizeof(lanes)));
-  for (int64_t i = 0; i < n; ++i) to[i] = lanes[i];
+  int64_t done = 0;
+#pragma GCC unroll 4
+  for (int64_t part = kWidth<T> / 2; part > 0; part /= 2) {
+    if ((n & part) == 0) continue;
+    __builtin_memcpy(to + done, lanes + done, static_cast<size_t>(part));
+    done += part;
+  }
 }
 
 template <class T>
