@@ -84,32 +84,54 @@ Tensors ProgramState::bind_inputs(std::span<const Tensor> in) {
   return copies;
 }
 
-void ProgramState::check_outputs(std::span<const Tensor> in, std::span<const Tensor> out) {
+void ProgramState::check_outputs(std::span<const Tensor> out) const {
   check_count("outputs", outputs.size(), out.size());
   for (size_t i = 0; i < out.size(); ++i) {
     check_port("output", i, outputs[i].meta, out[i]);
     check(out[i].is_contiguous(), ErrorKind::Value, "program: expected output ", i,
           " to be dense, got strides ", out[i].strides());
   }
+}
+
+/// Nothing that is written may overlap anything else: ports are met in the order of their
+/// addresses, each beside the one that reaches farthest so far.
+void ProgramState::check_overlaps(std::span<const Tensor> in, std::span<const Tensor> out) {
   if (same_places(inputs, in) && same_places(outputs, out)) return;
-  for (size_t i = 0; i < out.size(); ++i) {
-    const Range range = range_of(out[i]);
-    if (range.begin == range.end) continue;
-    for (size_t k = 0; k < in.size(); ++k) {
-      check(!range.meets(range_of(in[k])), ErrorKind::Value, "program: output ", i,
-            " overlaps input ", k);
-    }
-    for (size_t k = 0; k < i; ++k) {
-      check(!range.meets(range_of(out[k])), ErrorKind::Value, "program: output ", i,
-            " overlaps output ", k);
-    }
-    const auto above = std::ranges::lower_bound(captured, range.end, {},
-                                                [](const auto& c) { return c.first.begin; });
-    if (above == captured.begin()) continue;
-    const auto& [last, which] = *std::prev(above);
-    check(!range.meets(last), ErrorKind::Value, "program: output ", i, " overlaps ",
-          compiled->graph.captures[which].name, ", which the program reads");
+  places.clear();
+  for (size_t i = 0; i < in.size(); ++i) places.push_back({range_of(in[i]), i, inputs[i].written});
+  for (size_t i = 0; i < out.size(); ++i) places.push_back({range_of(out[i]), in.size() + i, true});
+  std::erase_if(places, [](const Place& p) { return p.range.begin == p.range.end; });
+  std::ranges::sort(places, {}, [](const Place& p) { return p.range.begin; });
+  const Place *farthest = nullptr, *farthest_written = nullptr;
+  for (const Place& place : places) {
+    const Place* other = place.written ? farthest : farthest_written;
+    if (other != nullptr && place.range.meets(other->range)) fail_overlap(place, *other);
+    if (place.written) check_captures(place);
+    const auto advance = [&](const Place*& far) {
+      if (far == nullptr || far->range.end < place.range.end) far = &place;
+    };
+    advance(farthest);
+    if (place.written) advance(farthest_written);
   }
+}
+
+std::string ProgramState::name_of(const Place& place) const {
+  const bool is_input = place.port < inputs.size();
+  return is_input ? text("input ", place.port) : text("output ", place.port - inputs.size());
+}
+
+void ProgramState::fail_overlap(const Place& a, const Place& b) const {
+  const bool first = a.written && (a.port > b.port || !b.written);
+  fail(ErrorKind::Value, "program: ", name_of(first ? a : b), " overlaps ", name_of(first ? b : a));
+}
+
+void ProgramState::check_captures(const Place& place) const {
+  const auto above = std::ranges::lower_bound(captured, place.range.end, {},
+                                              [](const auto& c) { return c.first.begin; });
+  if (above == captured.begin()) return;
+  const auto& [last, which] = *std::prev(above);
+  check(!place.range.meets(last), ErrorKind::Value, "program: ", name_of(place), " overlaps ",
+        compiled->graph.captures[which].name, ", which the program reads");
 }
 
 void ProgramState::run_steps(const std::vector<Step>& list) {
@@ -165,7 +187,8 @@ void ProgramState::run(std::span<const Tensor> in, std::span<const Tensor> out, 
     ~Release() { flag.clear(std::memory_order_release); }
   } release{arena->running};
   const Tensors copies = bind_inputs(in);
-  if (!fresh) check_outputs(in, out);
+  if (!fresh) check_outputs(out);
+  if (!fresh || writes_inputs) check_overlaps(in, out);
   for (size_t i = 0; i < in.size(); ++i) {
     const bool copied = !copies.empty() && copies[i].defined();
     inputs[i].bind((copied ? copies[i] : in[i]).raw_data());

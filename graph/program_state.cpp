@@ -51,7 +51,7 @@ void ProgramState::build() {
   for (const Update& update : graph.updates) {
     const Placement& place = plan.of(update.root);
     const auto at = static_cast<size_t>(place.index);
-    if (place.home == Home::input) inputs[at].written = true;
+    if (place.home == Home::input) writes_inputs = inputs[at].written = true;
     if (place.home == Home::capture) updated.push_back(graph.captures[at].tensor.impl().storage);
   }
   for (size_t i = 0; i < graph.captures.size(); ++i) {
@@ -60,6 +60,7 @@ void ProgramState::build() {
     captured.push_back({{storage.data(), storage.data() + storage.nbytes()}, i});
   }
   std::ranges::sort(captured, {}, [](const auto& c) { return c.first.begin; });
+  places.reserve(inputs.size() + outputs.size());
 }
 
 std::span<View> ProgramState::take_views(size_t count) {

@@ -63,6 +63,13 @@ struct Compiled {
   bool check_memory = false;
 };
 
+/// Where a port of this run lies; outputs are numbered after inputs.
+struct Place {
+  Range range;
+  size_t port;
+  bool written;
+};
+
 /// Metas by their values.
 struct MetaHash {
   size_t operator()(const Meta* meta) const;
@@ -79,7 +86,8 @@ struct ProgramState {
   /// Fresh outputs need no checks.
   void run(std::span<const Tensor> in, std::span<const Tensor> out, bool fresh);
   Tensors bind_inputs(std::span<const Tensor> in);
-  void check_outputs(std::span<const Tensor> in, std::span<const Tensor> out);
+  void check_outputs(std::span<const Tensor> out) const;
+  void check_overlaps(std::span<const Tensor> in, std::span<const Tensor> out);
 
   std::shared_ptr<const Compiled> compiled;
   std::shared_ptr<Arena> arena;
@@ -91,9 +99,13 @@ struct ProgramState {
   std::vector<std::pair<Ref<Storage>, uint32_t>> watched;  // what the prologue read, and when
   std::vector<Ref<Storage>> updated;
   std::vector<std::pair<Range, size_t>> captured;  // memories, by address
-  bool stale = true;
+  bool stale = true, writes_inputs = false;
+  std::vector<Place> places;  // room for check_overlaps
 
  private:
+  std::string name_of(const Place& place) const;
+  [[noreturn]] void fail_overlap(const Place& a, const Place& b) const;
+  void check_captures(const Place& place) const;
   void build();
   View resolve(ValueId id, View& place);
   void add_step(const OpRef& op, std::span<const ValueId> in, std::span<const ValueId> out,

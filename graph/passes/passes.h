@@ -28,40 +28,40 @@ REPRISE_API Graph optimize(Graph graph, std::string_view spec = {}, bool verify 
 namespace passes {
 
 /// Drops calls that no output, update or effect needs, and captures that nothing reads.
-Graph dead_code(Graph graph);
+REPRISE_API Graph dead_code(Graph graph);
 
 /// Shortens what needs no work: views of views, copies that nobody tells from their source, x * 1,
 /// where with a constant condition ...; computes what is alike along a dimension once.
-Graph algebra(Graph graph);
+REPRISE_API Graph algebra(Graph graph);
 
 /// Lets calls of one op on the same values share one result.
-Graph common_subexpressions(Graph graph);
+REPRISE_API Graph common_subexpressions(Graph graph);
 
 /// A scale and a shift of each channel, which batch normalisation in eval mode is, become part of
 /// the constant weights of the convolution or linear layer before them.
-Graph fold_batch_norm(Graph graph);
+REPRISE_API Graph fold_batch_norm(Graph graph);
 
 /// Convolutions with bias, residual and activation, linear layers with their activation, the
 /// gradient of cross-entropy: one call each.
-Graph fuse(Graph graph);
+REPRISE_API Graph fuse(Graph graph);
 
 /// Convolutions whose weights nothing changes read them in the order of the kernel.
-Graph pack_weights(Graph graph);
+REPRISE_API Graph pack_weights(Graph graph);
 
 /// Moves what depends on unwritten captures alone into the prologue.
-Graph hoist(Graph graph);
+REPRISE_API Graph hoist(Graph graph);
 
 /// Max pooling that keeps places for its gradient alone keeps a byte each.
-Graph small_pool_places(Graph graph);
+REPRISE_API Graph small_pool_places(Graph graph);
 
 /// Makes one Fused call of elementwise calls that read one another.
-Graph fuse_elementwise(Graph graph);
+REPRISE_API Graph fuse_elementwise(Graph graph);
 
 /// Moves optimizer steps up to where their gradients are made.
-Graph early_updates(Graph graph);
+REPRISE_API Graph early_updates(Graph graph);
 
 /// Makes one call of optimizer steps of equal attributes, as long as their gradients are small.
-Graph merge_updates(Graph graph);
+REPRISE_API Graph merge_updates(Graph graph);
 
 }  // namespace passes
 }  // namespace reprise

@@ -96,6 +96,24 @@ TEST(Program, WritesInputsThatTheFunctionChanges) {
                {"input 0", "written in place"});
 }
 
+TEST(Program, RefusesWrittenInputsThatOverlapWhatIsRead) {
+  const Tensor w = ones({3});
+  const auto f = [&](Tensor a, const Tensor& b) { return a.mul_(2) + b * w; };
+  const Tensor both = ones({6}), x = both.slice(0, 0, 3), y = both.slice(0, 2, 5);
+  Program program = compile(f, {x, w});
+  expect_error([&] { program(x, y); }, ErrorKind::Value, {"input 0 overlaps input 1"});
+  expect_error([&] { program(w, x); }, ErrorKind::Value, {"input 0 overlaps c0"});
+  Tensor out = zeros({3});
+  expect_error(
+      [&] {
+        program.run({out, x}, {out});
+      },
+      ErrorKind::Value, {"output 0 overlaps input 0"});
+  const Tensor apart = both.slice(0, 3, 6);
+  const Tensor sum = program(x, apart);
+  expect_same_bits(sum, x + apart);  // x was doubled
+}
+
 TEST(Program, ReturnsInputsViewsCapturesAndOneValueTwice) {
   const Tensor w = tensor({5., 6., 7.});
   const Tensor x = tensor({1., 2., 3.});
