@@ -86,6 +86,15 @@ void store_planes(const ConvRows<T>& c, int64_t first, int64_t pixels) {
   }
 }
 
+/// Fetches what `finish` will read for the pixels around `at`: it lies in as many planes as there
+/// are channels, which is too many for the hardware to follow, and a few at a time hide behind the
+/// sums.
+template <class T>
+REPRISE_INLINE void fetch_planes(const ConvRows<T>& c, const T* planes, int64_t at) {
+  if (!planes) return;
+  for (int64_t o = 0; o < c.channels; ++o) __builtin_prefetch(planes + o * c.y_channel + at);
+}
+
 template <class T>
 void conv_row(const ConvRows<T>& c, int64_t i, T* to) {
   const int64_t top = i * c.stride - c.pad;  // row of the image that kernel row 0 meets
@@ -103,6 +112,8 @@ void conv_row(const ConvRows<T>& c, int64_t i, T* to) {
   for (int64_t p = 0; p < parts.count; ++p) {
     tile.a = c.image + i * c.row_step + parts.begin(p);
     tile.c = to + parts.begin(p) * kTileColumns<T>;
+    fetch_planes(c, c.residual, i * c.width + parts.begin(p));
+    fetch_planes(c, c.mask, i * c.width + parts.begin(p));
     run_tile<T, TileForm::shifted_a>(parts.size(p), tile);
   }
 }
