@@ -5,6 +5,7 @@
 #include "../autograd/record.h"
 #include "../autograd/tape.h"
 #include "../core/dispatch.h"
+#include "passes/passes.h"
 
 namespace reprise::detail {
 namespace {
@@ -48,6 +49,7 @@ void CompiledModel::compile(const nn::Module& model, const ModelCompileOptions& 
   for (int64_t batch : options.batch_sizes) {
     check(batch > 0, ErrorKind::Value, "SymbolicModel: expected batch sizes > 0, got ", batch);
   }
+  optimize(Graph(), options.compile.passes);  // refuses names of passes that are none
   clear();
   options_ = options;
   if (options_.compile.names.empty()) options_.compile.names = model.state_dict();
@@ -180,7 +182,8 @@ CallEntry& CompiledModel::add(CallKey key) {
   auto entry = std::make_unique<CallEntry>(CallEntry{std::move(key)});
   try {
     make(*entry);
-  } catch (const std::exception& error) {
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::Internal || error.kind() == ErrorKind::OutOfMemory) throw;
     entry->reason = error.what();
   }
   Entries& list = entry->reason.empty() ? entries_ : fallbacks_;

@@ -20,8 +20,8 @@ struct ModelCompileOptions {
   /// Programs for inputs of these batch sizes are made at once; smaller batches share the memory of
   /// larger ones. For a model with an unknown batch size.
   std::vector<int64_t> batch_sizes = {};
-  bool train = false;       ///< for `batch_sizes`: also a forward and a backward with gradients
-  size_t max_programs = 8;  ///< kept; the least recently used one goes
+  bool train = false;        ///< for `batch_sizes`: also a forward and a backward with gradients
+  size_t max_programs = 32;  ///< kept; the least recently used one goes
   CompileOptions compile = {};
 };
 

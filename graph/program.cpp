@@ -32,10 +32,10 @@ Program::Program(Graph graph, const CompileOptions& options) {
 Program::Program(Graph graph, const CompileOptions& options, const Program& larger) {
   auto compiled = optimized(std::move(graph), options);
   auto reused = reuse_plan(larger.plan(), larger.graph(), compiled->graph);
-  const bool shares = reused && compiled->check_memory == larger.state_->compiled->check_memory;
+  const bool shares = reused && compiled->check_memory == larger.state().compiled->check_memory;
   compiled->plan = shares ? *std::move(reused) : fresh_plan(*compiled);
   state_ = std::make_unique<detail::ProgramState>(std::move(compiled),
-                                                  shares ? larger.state_->arena : nullptr);
+                                                  shares ? larger.state().arena : nullptr);
 }
 
 Program::Program(std::unique_ptr<detail::ProgramState> state) : state_(std::move(state)) {}
@@ -43,22 +43,27 @@ Program::Program(Program&&) noexcept = default;
 Program& Program::operator=(Program&&) noexcept = default;
 Program::~Program() = default;
 
+detail::ProgramState& Program::state() const {
+  check(state_ != nullptr, ErrorKind::Value, "program: it was moved from");
+  return *state_;
+}
+
 Program Program::clone() const {
-  return Program(std::make_unique<detail::ProgramState>(state_->compiled));
+  return Program(std::make_unique<detail::ProgramState>(state().compiled));
 }
 
 Tensors Program::call(std::span<const Tensor> inputs) {
   Tensors outputs;
-  for (const detail::Port& port : state_->outputs) {
+  for (const detail::Port& port : state().outputs) {
     outputs.push_back(
         empty(port.meta.shape, {.dtype = port.meta.dtype, .device = port.meta.device}));
   }
-  state_->run(inputs, outputs, true);
+  state().run(inputs, outputs, true);
   return outputs;
 }
 
 void Program::run(std::span<const Tensor> inputs, std::span<const Tensor> outputs) {
-  state_->run(inputs, outputs, false);
+  state().run(inputs, outputs, false);
 }
 
 Tensor Program::first(Tensors outputs) {
@@ -66,13 +71,13 @@ Tensor Program::first(Tensors outputs) {
   return std::move(outputs.front());
 }
 
-void Program::refresh() { state_->stale = true; }
+void Program::refresh() { state().stale = true; }
 
-size_t Program::num_calls() const { return state_->steps.size(); }
-const Graph& Program::graph() const { return state_->compiled->graph; }
-const Plan& Program::plan() const { return state_->compiled->plan; }
+size_t Program::num_calls() const { return state().steps.size(); }
+const Graph& Program::graph() const { return state().compiled->graph; }
+const Plan& Program::plan() const { return state().compiled->plan; }
 bool Program::shares_arena_with(const Program& other) const {
-  return state_->arena == other.state_->arena;
+  return state().arena == other.state().arena;
 }
 
 ProgramMemory Program::memory() const {
@@ -85,8 +90,8 @@ ProgramMemory Program::memory() const {
       out.captures += capture.tensor.impl().storage->nbytes();
     }
   }
-  for (const detail::Port& port : state_->inputs) out.inputs += port.meta.nbytes();
-  for (const detail::Port& port : state_->outputs) out.outputs += port.meta.nbytes();
+  for (const detail::Port& port : state().inputs) out.inputs += port.meta.nbytes();
+  for (const detail::Port& port : state().outputs) out.outputs += port.meta.nbytes();
   return out;
 }
 

@@ -7,8 +7,10 @@
 //   step.run({x}, {y});             into tensors of the caller: allocates nothing
 //
 // What the function captured (parameters, buffers, a learning rate) is read and written where it
-// lies, so values that change between runs are seen. Calls that depend on captures alone run once
-// and again after a capture changed through a tensor; after writing through data<T>() call refresh.
+// lies, so values that change between runs are seen; a module converted by to(dtype) lies
+// elsewhere, and what was compiled of it must be compiled again. Calls that depend on captures
+// alone run once and again after a capture changed through a tensor; after writing through
+// data<T>() call refresh.
 
 #include <memory>
 #include <string>
@@ -20,7 +22,7 @@
 namespace reprise {
 
 struct CompileOptions {
-  /// Which passes run (passes/passes.h): "" all, "none", "-cse,-fuse_conv" all but these,
+  /// Which passes run (passes/passes.h): "" all, "none", "-hoist,-fuse" all but these,
   /// "dead_code" only these. The environment's REPRISE_PASSES stands in for "".
   std::string passes = {};
   /// Slots are kept apart by canaries and memory is poisoned once it is free; an Internal error
@@ -95,6 +97,7 @@ class REPRISE_API Program {
 
  private:
   explicit Program(std::unique_ptr<detail::ProgramState> state);
+  detail::ProgramState& state() const;
   static Tensor first(Tensors outputs);
 
   std::unique_ptr<detail::ProgramState> state_;

@@ -2,6 +2,7 @@
 // and the text of the graph in the metadata.
 
 #include "../core/dispatch.h"
+#include "../core/ops/host_call.h"
 #include "../io/safetensors.h"
 #include "program_state.h"
 #include "text.h"
@@ -59,6 +60,11 @@ Graph read_graph(const SafeTensors& file) {
 }  // namespace
 
 void Program::save(const std::string& path) const {
+  for (const Call& call : graph().code) {
+    const auto* host = as<HostCall>(*call.op);
+    check(host == nullptr, ErrorKind::Graph, "program: cannot save the host call \"",
+          host == nullptr ? "" : host->label, "\", a C++ function");
+  }
   NamedTensors memories;
   for (const Capture& capture : graph().captures) {
     if (graph().value(capture.value).root == capture.value) {

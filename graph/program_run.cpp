@@ -66,6 +66,13 @@ bool same_places(const std::vector<Port>& ports, std::span<const Tensor> tensors
                             [](const Tensor& t) { return static_cast<void*>(t.raw_data()); });
 }
 
+struct Release {
+  std::atomic_flag* flag;
+  ~Release() {
+    if (flag != nullptr) flag->clear(std::memory_order_release);
+  }
+};
+
 }  // namespace
 
 /// What is read in place of `in`: the same tensors, or copies laid out as the graph expects.
@@ -106,7 +113,7 @@ void ProgramState::check_overlaps(std::span<const Tensor> in, std::span<const Te
   for (const Place& place : places) {
     const Place* other = place.written ? farthest : farthest_written;
     if (other != nullptr && place.range.meets(other->range)) fail_overlap(place, *other);
-    if (place.written) check_captures(place);
+    check_captures(place);
     const auto advance = [&](const Place*& far) {
       if (far == nullptr || far->range.end < place.range.end) far = &place;
     };
@@ -126,12 +133,14 @@ void ProgramState::fail_overlap(const Place& a, const Place& b) const {
 }
 
 void ProgramState::check_captures(const Place& place) const {
-  const auto above = std::ranges::lower_bound(captured, place.range.end, {},
-                                              [](const auto& c) { return c.first.begin; });
+  const auto above = std::ranges::lower_bound(
+      captured, place.range.end, {}, [](const CapturedMemory& c) { return c.range.begin; });
   if (above == captured.begin()) return;
-  const auto& [last, which] = *std::prev(above);
-  check(!place.range.meets(last), ErrorKind::Value, "program: ", name_of(place), " overlaps ",
-        compiled->graph.captures[which].name, ", which the program reads");
+  const CapturedMemory& last = *std::prev(above);
+  if (!place.range.meets(last.range) || (!place.written && !last.written)) return;
+  const auto which = std::ranges::find(compiled->graph.captures, last.root, &Capture::value);
+  fail(ErrorKind::Value, "program: ", name_of(place), " overlaps ", which->name,
+       ", which the program ", last.written ? "writes" : "reads");
 }
 
 void ProgramState::run_steps(const std::vector<Step>& list) {
@@ -182,13 +191,14 @@ void ProgramState::run(std::span<const Tensor> in, std::span<const Tensor> out, 
         "program: cannot run inside a trace; call the function that it was compiled from");
   check(!arena->running.test_and_set(std::memory_order_acquire), ErrorKind::Graph,
         "program: another thread runs it; give each thread a clone()");
-  struct Release {
-    std::atomic_flag& flag;
-    ~Release() { flag.clear(std::memory_order_release); }
-  } release{arena->running};
+  const Release release{&arena->running};
+  const bool updates = !updated.empty();
+  check(!updates || !compiled->updating.test_and_set(std::memory_order_acquire), ErrorKind::Graph,
+        "program: a clone runs on another thread, and both update the same captures");
+  const Release release_update{updates ? &compiled->updating : nullptr};
   const Tensors copies = bind_inputs(in);
   if (!fresh) check_outputs(out);
-  if (!fresh || writes_inputs) check_overlaps(in, out);
+  if (!fresh || writes) check_overlaps(in, out);
   for (size_t i = 0; i < in.size(); ++i) {
     const bool copied = !copies.empty() && copies[i].defined();
     inputs[i].bind((copied ? copies[i] : in[i]).raw_data());

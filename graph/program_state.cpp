@@ -51,15 +51,20 @@ void ProgramState::build() {
   for (const Update& update : graph.updates) {
     const Placement& place = plan.of(update.root);
     const auto at = static_cast<size_t>(place.index);
-    if (place.home == Home::input) writes_inputs = inputs[at].written = true;
+    if (place.home == Home::input) inputs[at].written = true;
     if (place.home == Home::capture) updated.push_back(graph.captures[at].tensor.impl().storage);
   }
   for (size_t i = 0; i < graph.captures.size(); ++i) {
     if (graph.value(graph.captures[i].value).root != graph.captures[i].value) continue;
     const Storage& storage = *graph.captures[i].tensor.impl().storage;
-    captured.push_back({{storage.data(), storage.data() + storage.nbytes()}, i});
+    const ValueId root = graph.captures[i].value;
+    captured.push_back(
+        {{storage.data(), storage.data() + storage.nbytes()},
+         root,
+         std::ranges::find(graph.updates, root, &Update::root) != graph.updates.end()});
   }
-  std::ranges::sort(captured, {}, [](const auto& c) { return c.first.begin; });
+  std::ranges::sort(captured, {}, [](const CapturedMemory& c) { return c.range.begin; });
+  writes = !graph.updates.empty();
   places.reserve(inputs.size() + outputs.size());
 }
 

@@ -61,12 +61,21 @@ struct Compiled {
   Graph graph;
   Plan plan;
   bool check_memory = false;
+  /// Held by the clone that runs, when they all update the same captures.
+  mutable std::atomic_flag updating;
 };
 
 /// Where a port of this run lies; outputs are numbered after inputs.
 struct Place {
   Range range;
   size_t port;
+  bool written;
+};
+
+/// The memory of a capture.
+struct CapturedMemory {
+  Range range;
+  ValueId root;
   bool written;
 };
 
@@ -98,9 +107,9 @@ struct ProgramState {
   std::vector<Port> inputs, outputs;
   std::vector<std::pair<Ref<Storage>, uint32_t>> watched;  // what the prologue read, and when
   std::vector<Ref<Storage>> updated;
-  std::vector<std::pair<Range, size_t>> captured;  // memories, by address
-  bool stale = true, writes_inputs = false;
-  std::vector<Place> places;  // room for check_overlaps
+  std::vector<CapturedMemory> captured;  // by address
+  bool stale = true, writes = false;     // inputs or captures
+  std::vector<Place> places;             // room for check_overlaps
 
  private:
   std::string name_of(const Place& place) const;

@@ -8,7 +8,8 @@
 // tape works as ever. Tensors that it did not get as inputs (parameters, buffers, constants) are
 // captured by storage: nothing of them changes during the trace, and updates to them are part of
 // the graph. C++ control flow is followed once and is not in the graph, so a Graph error is thrown
-// where it would depend on a value.
+// where it would depend on a value that the graph makes. Values of captures may be read: what C++
+// makes of them is a constant of the graph.
 //
 // Of gradients: the .grad() of a leaf that has one is captured like any tensor and added to in
 // place; a leaf that has none begins every run without one, and has none after the trace.

@@ -34,8 +34,16 @@ class REPRISE_API TrainingStep {
   }
   /// The loss, then the outputs of the model.
   Tensors call(std::span<const Tensor> inputs);
-  /// The same into tensors of the caller: allocates nothing. The errors of Program::run.
+  /// The same into tensors of the caller: allocates nothing. The errors of Program::run; Graph
+  /// error when the parameters have been converted (Module::to) since this was compiled.
   void run(std::span<const Tensor> inputs, std::span<const Tensor> outputs);
+
+  /// How many micro-batches the gradients hold that no update has used.
+  int64_t micro_batch() const { return micro_batch_; }
+  /// Updates with the micro-batches there are, each still weighted as one of `accumulate`.
+  void flush();
+  /// Gives their gradients up.
+  void reset();
 
   /// Forward and backward, and the update unless micro-batches are accumulated.
   const Program& program() const { return step_; }
@@ -43,11 +51,14 @@ class REPRISE_API TrainingStep {
   const Program* update_program() const { return update_ ? &*update_ : nullptr; }
 
  private:
-  void update();
+  void check_parameters() const;
+  void count_micro_batch();
 
   Program step_;
   std::optional<Program> update_;
   int64_t accumulate_, micro_batch_ = 0;
+  std::vector<Tensor> parameters_, gradients_;  // gradients: those that are accumulated
+  std::vector<Ref<Storage>> memory_;            // of the parameters, when this was compiled
 };
 
 namespace detail {
@@ -71,8 +82,9 @@ size_t inputs_of(const Model& model, size_t all) {
 /// `inputs` stand for those of the model (as many as model.num_inputs() says, else one) and then
 /// the targets: the loss is loss(outputs of the model..., targets...), of one element. Both may be
 /// layers or functions. The model is traced in the mode it is in; gradients that parameters have
-/// are dropped. `optimizer` must have the parameters to train. Errors of trace and compile, Value
-/// error for accumulate < 1.
+/// are dropped, and .grad() of the parameters belongs to the step while micro-batches accumulate.
+/// `optimizer` must have the parameters to train: Value error when the loss depends on none of
+/// them. Errors of trace and compile, Value error for accumulate < 1.
 template <class Model, class Loss>
 TrainingStep compile_training_step(Model& model, Loss loss, optim::Optimizer& optimizer,
                                    const std::vector<Example>& inputs,

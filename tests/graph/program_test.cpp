@@ -15,6 +15,7 @@
 #include "../../core/ops.h"
 #include "../../core/random.h"
 #include "../../io/safetensors.h"
+#include "../../layers/callback.h"
 #include "../../layers/nn.h"
 #include "../core/expect.h"
 
@@ -288,6 +289,55 @@ TEST(Program, RefusesFilesThatAreNone) {
   save_safetensors(path, {{"w", ones({3}, {.dtype = float64})}}, {{"reprise.graph", graph}});
   expect_error([&] { Program::load(path); }, ErrorKind::Format, {path, "capture w", "float32"});
   std::filesystem::remove(path);
+}
+
+TEST(Program, RefusesInputsThatOverlapWhatItWrites) {
+  Tensor total = zeros({3});
+  Program program = compile(
+      [&](const Tensor& x) {
+        const Tensor y = x.exp();
+        total.add_(1);
+        return y * 2;
+      },
+      {total});
+  expect_error([&] { program(total); }, ErrorKind::Value, {"input 0 overlaps c0", "writes"});
+}
+
+TEST(Program, ClonesThatUpdateTheSameCapturesRunOneAtATime) {
+  Tensor count = zeros({}, {.dtype = float64});
+  Program program = compile([&] { count.add_(1); }, {});
+  Program other = program.clone();
+  std::atomic<int> ran = 0;
+  const auto work = [&](Program& p) {
+    for (int i = 0; i < 2000; ++i) {
+      try {
+        p.run({}, {});
+        ++ran;
+      } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::Graph);
+      }
+    }
+  };
+  {
+    std::jthread a([&] { work(program); }), b([&] { work(other); });
+  }
+  EXPECT_EQ(count.item<double>(), ran);
+}
+
+TEST(Program, SaysThatItWasMovedFrom) {
+  const Tensor x = ones({3});
+  Program program = compile([](const Tensor& a) { return a + 1; }, {x});
+  const Program taken = std::move(program);
+  expect_error([&] { program(x); }, ErrorKind::Value, {"moved from"});
+}
+
+TEST(Program, DoesNotSaveHostCalls) {
+  const nn::Callback callback([](const Tensor&) {});
+  Program program =
+      compile([&](const Tensor& a) { return nn::Callback(callback)(a * 2); }, {ones({3})});
+  const std::string path = temporary_file("host_call");
+  expect_error([&] { program.save(path); }, ErrorKind::Graph, {"host call"});
+  EXPECT_FALSE(std::filesystem::exists(path));
 }
 
 TEST(Program, RefusesToRunInsideATrace) {

@@ -137,6 +137,34 @@ TEST(TrainingStep, AccumulatesMicroBatches) {
   }
 }
 
+TEST(TrainingStep, FlushesAndResetsMicroBatches) {
+  Classifier eager, compiled;
+  auto step = compile_training_step(compiled.net, nn::CrossEntropyLoss(), compiled.adam,
+                                    {Meta({8, 12}, float32), Meta({8}, int64)}, {.accumulate = 3});
+  const auto data = batches(2);
+  step(data[0].x, data[0].target);
+  EXPECT_EQ(step.micro_batch(), 1);
+  step.reset();
+  eager.loss(data[0].x, data[0].target);  // statistics of the batch move all the same
+  manual_seed(5);
+  step(data[1].x, data[1].target);
+  step.flush();
+  EXPECT_EQ(step.micro_batch(), 0);
+  manual_seed(5);
+  (eager.loss(data[1].x, data[1].target) / 3).backward();
+  eager.adam.step();
+  EXPECT_EQ(compiled.values(), eager.values());
+}
+
+TEST(TrainingStep, SaysWhenParametersWereConverted) {
+  Classifier c;
+  auto step = compile_training_step(c.net, nn::CrossEntropyLoss(), c.adam,
+                                    {Meta({8, 12}, float32), Meta({8}, int64)});
+  c.net.to(float64);
+  const Data d;
+  expect_error([&] { step(d.x, d.target); }, ErrorKind::Graph, {"converted", "compile"});
+}
+
 TEST(TrainingStep, ReturnsLossAndOutputsOfASymbolicModel) {
   SymbolicModel model = test::net();
   optim::SGD sgd(model.parameters(), {.lr = 0.1});
@@ -164,6 +192,9 @@ TEST(TrainingStep, SaysWhatIsWrong) {
             c.net, [](const Tensor& y, const Tensor&) { return y; }, c.adam, inputs);
       },
       ErrorKind::Autograd, {"more than one element"});
+  optim::SGD other({ones({2})}, {.lr = 0.1});
+  expect_error([&] { compile_training_step(c.net, nn::CrossEntropyLoss(), other, inputs); },
+               ErrorKind::Value, {"none of the optimizer's parameters"});
 }
 
 }  // namespace
