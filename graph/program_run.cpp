@@ -66,11 +66,14 @@ bool same_places(const std::vector<Port>& ports, std::span<const Tensor> tensors
                             [](const Tensor& t) { return static_cast<void*>(t.raw_data()); });
 }
 
-struct Release {
-  std::atomic_flag* flag;
-  ~Release() {
-    if (flag != nullptr) flag->clear(std::memory_order_release);
-  }
+template <class F>
+struct AtEnd {
+  explicit AtEnd(const F& f) : f_(f) {}
+  ~AtEnd() { f_(); }
+  AtEnd(const AtEnd&) = delete;
+
+ private:
+  F f_;
 };
 
 }  // namespace
@@ -191,11 +194,13 @@ void ProgramState::run(std::span<const Tensor> in, std::span<const Tensor> out, 
         "program: cannot run inside a trace; call the function that it was compiled from");
   check(!arena->running.test_and_set(std::memory_order_acquire), ErrorKind::Graph,
         "program: another thread runs it; give each thread a clone()");
-  const Release release{&arena->running};
+  const AtEnd release([&] { arena->running.clear(std::memory_order_release); });
   const bool updates = !updated.empty();
   check(!updates || !compiled->updating.test_and_set(std::memory_order_acquire), ErrorKind::Graph,
         "program: a clone runs on another thread, and both update the same captures");
-  const Release release_update{updates ? &compiled->updating : nullptr};
+  const AtEnd release_update([&] {
+    if (updates) compiled->updating.clear(std::memory_order_release);
+  });
   const Tensors copies = bind_inputs(in);
   if (!fresh) check_outputs(out);
   if (!fresh || writes) check_overlaps(in, out);
@@ -204,11 +209,15 @@ void ProgramState::run(std::span<const Tensor> in, std::span<const Tensor> out, 
     inputs[i].bind((copied ? copies[i] : in[i]).raw_data());
   }
   for (size_t i = 0; i < out.size(); ++i) outputs[i].bind(out[i].raw_data());
-  for (const Ref<Storage>& storage : updated) storage->bump_version();
-  for (size_t i = 0; i < in.size(); ++i) {
-    if (inputs[i].written) in[i].impl().storage->bump_version();
-  }
-  for (const Tensor& t : out) t.impl().storage->bump_version();
+  const auto bump_versions = [&] {
+    for (const Ref<Storage>& storage : updated) storage->bump_version();
+    for (size_t i = 0; i < in.size(); ++i) {
+      if (inputs[i].written) in[i].impl().storage->bump_version();
+    }
+    for (const Tensor& t : out) t.impl().storage->bump_version();
+  };
+  bump_versions();
+  const AtEnd bump_again(bump_versions);  // a host call may have looked at what was half written
   if (compiled->check_memory) {
     MemoryCheck checks(compiled->plan, arena->at(0));
     run_prologue(&checks);

@@ -137,7 +137,7 @@ class Tracer final : public Interpreter {
     const auto [at, is_new] = memories_.try_emplace(impl.storage.get());
     Memory& memory = at->second;
     if (is_new) capture(memory, t);
-    if (memory.captured && t.is_leaf() && t.requires_grad()) leaves_.push_back(t);
+    if (memory.captured && t.is_leaf() && t.requires_grad()) leaves_.emplace_back(t, t.grad());
     Memory::Seen* seen = memory.find(impl);
     if (seen == nullptr) seen = &capture_view(memory, t);
     if (seen->moment != memory.moment) {
@@ -218,8 +218,9 @@ class Tracer final : public Interpreter {
       memory.storage->set_traced(false);
       memory.storage->set_version(memory.version);
     }
-    for (const Tensor& leaf : leaves_) {
-      if (leaf.grad().defined() && leaf.grad().is_traced()) leaf.set_grad({});
+    for (const auto& [leaf, grad] : leaves_) {
+      if (!leaf.grad().defined() || !leaf.grad().is_traced()) continue;
+      leaf.set_grad(grad.defined() && grad.is_traced() ? Tensor() : grad);
     }
   }
 
@@ -229,7 +230,7 @@ class Tracer final : public Interpreter {
   std::unordered_set<std::string> taken_;
   int64_t unnamed_ = 0;
   std::vector<std::string> scopes_;
-  std::vector<Tensor> leaves_;
+  std::vector<std::pair<Tensor, Tensor>> leaves_;  // with the gradients they had when first met
 };
 
 }  // namespace

@@ -12,7 +12,8 @@
 // makes of them is a constant of the graph.
 //
 // Of gradients: the .grad() of a leaf that has one is captured like any tensor and added to in
-// place; a leaf that has none begins every run without one, and has none after the trace.
+// place, when it is dense in memory of its own; a leaf that has none begins every run without one,
+// and has none after the trace.
 
 #include <functional>
 #include <vector>

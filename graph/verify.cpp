@@ -3,8 +3,17 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "../core/ops/create.h"
+#include "../core/ops/elementwise.h"
+
 namespace reprise {
 namespace {
+
+/// Other kernels write dense results only.
+bool takes_any_layout(const OpBase& op) {
+  return op.traits().elementwise != ElementwiseIndex::none || as<Copy>(op) != nullptr ||
+         as<Full>(op) != nullptr;
+}
 
 class Verifier {
  public:
@@ -80,7 +89,14 @@ class Verifier {
       }
       metas.push_back(graph_.meta(id));
     }
-    if (call.into != kNoValue) check_target(call.into);
+    if (call.into != kNoValue) {
+      check_target(call.into);
+      expect(graph_.meta(call.into).is_contiguous() || takes_any_layout(*call.op),
+             "it writes into %", call.into, ", which is not dense");
+    }
+    for (size_t i = 0; i < call.in.size(); ++i) {
+      if (traits.writes_input(i)) check_target(call.in[i]);
+    }
     const Metas returned = call.op->infer(metas);
     expect(returned_outputs(call) == returned.size(), "expected ", returned.size(),
            " outputs besides written inputs, got ", returned_outputs(call));

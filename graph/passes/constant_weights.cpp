@@ -72,8 +72,10 @@ bool fold_shift(Rewriter& r, const Call& call) {
     const std::optional<ValueId> shift = per_channel(r, call.in[1 - side]);
     if (!shift) continue;
     ValueIds in = layer->in;
+    const DType dtype = r.meta(*shift).dtype;
+    const bool dense = r.meta(*shift).is_contiguous();
     if (in.size() == 2)
-      in.push_back(*shift);
+      in.push_back(dense ? *shift : r.add(Copy{dtype}, {*shift}));
     else
       in[2] = r.add(Add{}, {in[2], *shift});
     if (r.replace(call, *layer->op, in)) return true;

@@ -87,8 +87,9 @@ bool log_softmax_gather(Rewriter& r, const Call& call) {
   if (y == nullptr || total == nullptr || total->in[0] != call.in[0]) return false;
   const int dim = as<GatherGrad>(*placed->op)->dim;
   const Sum& sum = *as<Sum>(*total->op);
-  const bool one_each = r.meta(placed->in[0]).shape[static_cast<size_t>(dim)] == 1;
-  return one_each && sum.dims == Shape{dim} && sum.keepdim &&
+  Shape one_each = r.meta(y->in[0]).shape;
+  one_each[static_cast<size_t>(dim)] = 1;
+  return r.meta(placed->in[0]).shape == one_each && sum.dims == Shape{dim} && sum.keepdim &&
          r.replace(call, LogSoftmaxGatherGrad{dim}, {y->in[0], placed->in[1], placed->in[0]});
 }
 

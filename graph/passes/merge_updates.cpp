@@ -33,6 +33,7 @@ class Merger {
 
   Graph merged() {
     for (size_t i = 0; i < graph_.code.size(); ++i) {
+      if (graph_.code[i].op->traits().effects) latest_.clear();  // steps before it stay before it
       for (ValueId id : graph_.code[i].in) touch(id, i);
       if (graph_.code[i].into != kNoValue) touch(graph_.code[i].into, i);
       if (is_step(*graph_.code[i].op)) join(i);
@@ -71,7 +72,7 @@ class Merger {
       if (call.op->traits().writes_input(k)) {
         group_that_wrote(call.in[k]) = found->second;
       } else {
-        group.deadline = std::min(group.deadline, ends_[index(call.in[k])]);
+        group.deadline = std::min(group.deadline, ends_[index(call.in[k])] - 1);
         group.bytes += graph_.meta(call.in[k]).nbytes();
       }
     }

@@ -71,7 +71,11 @@ bool Rewriter::replace(const Call& call, std::span<const ValueId> by) {
 
 bool Rewriter::replace(const Call& call, const OpBase& op, ValueIds in) {
   if (!std::ranges::all_of(in, [&](ValueId id) { return readable(id); })) return false;
-  insert(graph_.make_call(op, std::move(in), kNoValue, call.where));
+  try {
+    insert(graph_.make_call(op, std::move(in), kNoValue, call.where));
+  } catch (const Error&) {
+    return false;  // an op that refuses these operands is no replacement
+  }
   if (replace(call, done_.back().out)) return true;
   release(done_.back());
   return false;

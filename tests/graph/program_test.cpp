@@ -10,9 +10,11 @@
 
 #include <unistd.h>
 
+#include "../../autograd/engine.h"
 #include "../../autograd/tape.h"
 #include "../../core/dispatch.h"
 #include "../../core/ops.h"
+#include "../../core/ops/host_call.h"
 #include "../../core/random.h"
 #include "../../io/safetensors.h"
 #include "../../layers/callback.h"
@@ -288,6 +290,11 @@ TEST(Program, RefusesFilesThatAreNone) {
   expect_error([&] { Program::load(path); }, ErrorKind::Format, {path, "capture w", "beyond"});
   save_safetensors(path, {{"w", ones({3}, {.dtype = float64})}}, {{"reprise.graph", graph}});
   expect_error([&] { Program::load(path); }, ErrorKind::Format, {path, "capture w", "float32"});
+  const std::string overlapping =
+      "%a = input : float32[4, 4]\n%c = capture : float32[4, 4 : 1, 1]\n"
+      "%d = matmul(%a, %a) into %c : float32[4, 4 : 1, 1]\nupdate %c = %d\nreturn %d\n";
+  save_safetensors(path, {{"c", ones({7})}}, {{"reprise.graph", overlapping}});
+  expect_error([&] { Program::load(path); }, ErrorKind::Format, {path, "matmul", "not dense"});
   std::filesystem::remove(path);
 }
 
@@ -322,6 +329,36 @@ TEST(Program, ClonesThatUpdateTheSameCapturesRunOneAtATime) {
     std::jthread a([&] { work(program); }), b([&] { work(other); });
   }
   EXPECT_EQ(count.item<double>(), ran);
+}
+
+TEST(Program, TellsOthersOfUpdatesAlsoWhenAHostCallLookedInBetween) {
+  Tensor w = ones({1});
+  Program reader = compile([&](const Tensor& x) { return x + w.exp(); }, {w});
+  const Tensor zero = zeros({1});
+  Program writer = compile(
+      [&] {
+        const auto read = [&](std::span<const Tensor> in) { return Tensors{reader(in[0])}; };
+        const Tensor y = host_call("read", read, {zeros({1})}, std::array{zero.meta()})[0];
+        w.add_(y);
+      },
+      {});
+  writer.run({}, {});
+  expect_same_bits(reader(zero), w.exp());
+}
+
+TEST(Program, IsMadeOfWhatFusionCannotTake) {
+  const Tensor w = randn({4, 10}, {.requires_grad = true}), x = randn({4, 10});
+  const Tensor index = zeros({2, 1}, {.dtype = int64});
+  const auto gradient = [&](const Tensor& a) {
+    return grad({sum(gather(log_softmax(a * w, 1), 1, index))}, {w})[0];
+  };
+  const Tensor expected = gradient(x);
+  expect_same_bits(compile(gradient, {x})(x), expected);
+
+  const NoGradGuard no_grad;
+  const Tensor weight = randn({4, 3}), shifts = randn({4, 5}), y = randn({2, 3});
+  const auto shifted = [&](const Tensor& a) { return linear(a, weight) + shifts.select(1, 2); };
+  test::expect_tensor(compile(shifted, {y})(y), shifted(y), 1e-5);
 }
 
 TEST(Program, SaysThatItWasMovedFrom) {

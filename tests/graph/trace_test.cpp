@@ -116,6 +116,15 @@ TEST(Trace, AddsToGradientsThatAreThere) {
   EXPECT_EQ(w.grad().to_vector<float>(), (std::vector<float>{0, 0, 0}));
 }
 
+TEST(Trace, LeavesAGradientThatIsAViewWhereItWas) {
+  Tensor w = tensor({1., 2., 3.}, {.requires_grad = true});
+  const Tensor flat = zeros({4});
+  w.set_grad(flat.slice(0, 0, 3));
+  verified(trace([&](const Tensor& x) { (x * w).sum().backward(); }, {kVector}));
+  ASSERT_TRUE(w.grad().defined());
+  EXPECT_EQ(w.grad().raw_data(), flat.raw_data());
+}
+
 TEST(Trace, InputsThatRequireGradCanBeDifferentiated) {
   const Tensor x = tensor({1., 2., 3.}, {.requires_grad = true});
   const Graph g =

@@ -1,3 +1,4 @@
+#include "../../../core/ops/random.h"
 #include "../../../core/ops/update.h"
 
 #include "builder.h"
@@ -40,6 +41,17 @@ TEST(MergeUpdates, MergesStepsOfOneLearningRate) {
   const ValueId x = b.input({3});
   for (int i = 0; i < 3; ++i) b.step(b.add_param(), b.call(Exp{}, {x}));
   EXPECT_EQ(merged(b, {}, {ones({3})}), "exp exp exp sgd_step");
+}
+
+TEST(MergeUpdates, LeavesStepsOnTheirSideOfACallWithEffects) {
+  Steps b;
+  const ValueId x = b.input({3});
+  b.step(b.add_param(), b.call(Exp{}, {x}));
+  b.g.add_call(Model(RandomBlocks{1, Device::cpu()}), {});
+  b.step(b.add_param(), b.call(Exp{}, {x}));
+  Steps copy = b;
+  EXPECT_EQ(calls(passes::merge_updates(copy.finish({}))),
+            "exp sgd_step random_blocks exp sgd_step");
 }
 
 TEST(MergeUpdates, LetsNoLargeGradientWait) {
