@@ -17,6 +17,8 @@ function(reprise_flags target)
   if(REPRISE_SANITIZE)
     target_compile_options(${target} PRIVATE
       -fsanitize=${REPRISE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    # GCC takes members of empty structs for uninitialised once it instruments them.
+    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
     target_link_options(${target} PRIVATE -fsanitize=${REPRISE_SANITIZE})
   endif()
 endfunction()
