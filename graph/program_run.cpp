@@ -146,9 +146,9 @@ void ProgramState::check_captures(const Place& place) const {
        ", which the program ", last.written ? "writes" : "reads");
 }
 
-void ProgramState::run_steps(const std::vector<Step>& list) {
-  const Step* step = list.data();
-  const Step* const end = step + list.size();
+void ProgramState::run_steps(const std::vector<BoundCall>& list) {
+  const BoundCall* step = list.data();
+  const BoundCall* const end = step + list.size();
   try {
     for (; step != end; ++step) step->op->launch(Device::cpu(), step->launch);
   } catch (Error& error) {
@@ -160,7 +160,7 @@ void ProgramState::run_steps(const std::vector<Step>& list) {
   }
 }
 
-void ProgramState::run_checked(const std::vector<Step>& list, MemoryCheck& checks) {
+void ProgramState::run_checked(const std::vector<BoundCall>& list, MemoryCheck& checks) {
   const auto last = static_cast<int32_t>(compiled->graph.code.size());
   const int32_t prologue_end = compiled->graph.prologue;
   const bool early = &list == &prologue;

@@ -40,7 +40,7 @@ void ProgramState::build() {
   }
   for (int32_t k : plan.copied) add_copy(static_cast<size_t>(k));
 
-  for (const Step& step : prologue) {
+  for (const BoundCall& step : prologue) {
     for (ValueId id : graph.code[static_cast<size_t>(step.call)].in) {
       const Placement& place = plan.of(graph.value(id).root);
       if (place.home != Home::capture) continue;

@@ -24,7 +24,7 @@ struct Arena {
 };
 
 /// One op call with its operands resolved.
-struct Step {
+struct BoundCall {
   OpRef op;
   Launch launch;
   int32_t call;  // index into the code; its size for the copy of an output
@@ -103,7 +103,7 @@ struct ProgramState {
   std::vector<View> views;
   /// Of equal metas all views use one, so that a run reads little memory besides the values.
   std::unordered_set<const Meta*, MetaHash, SameMeta> metas;
-  std::vector<Step> prologue, steps;
+  std::vector<BoundCall> prologue, steps;
   std::vector<Port> inputs, outputs;
   std::vector<std::pair<Ref<Storage>, uint32_t>> watched;  // what the prologue read, and when
   std::vector<Ref<Storage>> updated;
@@ -122,8 +122,8 @@ struct ProgramState {
   void add_copy(size_t output);
   std::span<View> take_views(size_t count);
   void run_prologue(MemoryCheck* checks);
-  void run_steps(const std::vector<Step>& list);
-  void run_checked(const std::vector<Step>& list, MemoryCheck& checks);
+  void run_steps(const std::vector<BoundCall>& list);
+  void run_checked(const std::vector<BoundCall>& list, MemoryCheck& checks);
 };
 
 }  // namespace reprise::detail
