@@ -11,6 +11,7 @@ constexpr std::byte kCanary{0xc5};
 constexpr uint64_t kPoison = 0x7ff4'0000'7fa0'0001;
 
 void fill_with_nan(std::byte* to, int64_t bytes) {
+  if (bytes == 0) return;
   for (int64_t i = 0; i + 8 <= bytes; i += 8) std::memcpy(to + i, &kPoison, 8);
   std::memcpy(to + bytes / 8 * 8, &kPoison, static_cast<size_t>(bytes % 8));
 }
