@@ -81,6 +81,9 @@ class REPRISE_API SymbolicModel : public nn::Layer<SymbolicModel> {
   /// which shared parameters count once.
   std::string summary() const;
 
+  /// What is replayed, for those who draw it (replay_plan.h).
+  const detail::ReplayPlan& plan() const { return *plan_; }
+
  private:
   void check_single_output() const;
 

@@ -77,7 +77,8 @@ class Builder {
 
   size_t add_value(SymbolicNode* node, std::string name) {
     const size_t index = plan_.values.size();
-    plan_.values.push_back({std::move(name), node->meta(), nullptr, {}});
+    plan_.values.push_back(
+        {std::move(name), shape_text(node->meta().shape), node->meta(), nullptr, {}});
     value_of_.emplace(node, index);
     return index;
   }

@@ -25,6 +25,7 @@ struct Step {
 /// A row of the summary: an input or a needed output of a step.
 struct Value {
   std::string name;
+  std::string type;  ///< "(None, 8, 28, 28)"
   Meta meta;
   nn::Module* module = nullptr;  ///< null for inputs and functions
   std::vector<size_t> parents;

@@ -20,8 +20,7 @@ Row row_of(const detail::ReplayPlan& plan, size_t index) {
   std::string parents;
   for (size_t parent : value.parents) parents += text(parents.empty() ? "" : ",", parent + 1);
   const int64_t params = value.module == nullptr ? 0 : value.module->num_parameters();
-  return {text(index + 1, output ? "*" : ""), value.name, shape_text(value.meta.shape),
-          text(params), parents};
+  return {text(index + 1, output ? "*" : ""), value.name, value.type, text(params), parents};
 }
 
 std::string line_of(const Row& row, const std::array<size_t, kColumns>& widths) {
