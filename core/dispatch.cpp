@@ -163,6 +163,12 @@ Tensors call_symbolic(std::shared_ptr<Callable> callable, std::span<const Tensor
   return symbol->impl().symbol->call(std::move(callable), in);
 }
 
+Tensor custom_name(const Tensor& x, const std::string& name) {
+  check(!name.empty(), ErrorKind::Value, "custom_name: expected a name, got an empty one");
+  if (x.is_symbolic()) x.impl().symbol->set_name(name);
+  return x;
+}
+
 void Symbol::destroy(Symbol* symbol) noexcept {
   thread_local std::vector<Symbol*>* pending = nullptr;
   if (pending != nullptr) return pending->push_back(symbol);

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "tensor.h"
@@ -73,14 +74,48 @@ class REPRISE_API Callable {
 /// What a symbolic tensor is to core: the door to the graph that it belongs to.
 class REPRISE_API Symbol : public RefCounted<Symbol> {
  public:
+  static constexpr bool kObserved = true;  ///< by its parents
   virtual ~Symbol() = default;
   /// Iterative: a symbol holds its parents, and a chain may be a million long.
   static void destroy(Symbol* symbol) noexcept;
   /// Adds one node that will run `callable` on `in` at each replay; its outputs are symbolic.
   virtual Tensors call(std::shared_ptr<Callable> callable, std::span<const Tensor> in) = 0;
+  /// Names the call that made this symbol.
+  virtual void set_name(const std::string& name) = 0;
   /// How the tensor prints.
   virtual std::string text() const = 0;
 };
+
+/// The name of a call in the symbolic graph instead of the layer's: `x(layer,
+/// custom_name("stem"))`. It is used as it is, and numbered only when a model has several of it.
+struct CustomName {
+  std::string text;
+};
+inline CustomName custom_name(std::string name) { return {std::move(name)}; }
+/// Names the call that made `x`, which is returned. Does nothing to a real tensor; Graph error for
+/// an Input, Value error for an empty name.
+REPRISE_API Tensor custom_name(const Tensor& x, const std::string& name);
+
+namespace detail {
+template <class... Args>
+inline constexpr bool kEndsWithName = false;
+template <class First, class... Rest>
+inline constexpr bool kEndsWithName<First, Rest...> = sizeof...(Rest) == 0
+                                                          ? std::same_as<First, CustomName>
+                                                          : kEndsWithName<Rest...>;
+
+/// Calls f(the last argument, the others).
+template <class F, class... Args>
+auto with_last(F f, const Args&... args) {
+  const auto all = std::tie(args...);
+  constexpr size_t last = sizeof...(Args) - 1;
+  return [&]<size_t... I>(std::index_sequence<I...>) {
+    return f(std::get<last>(all), std::get<I>(all)...);
+  }
+  (std::make_index_sequence<last>());
+}
+
+}  // namespace detail
 
 /// Adds a node to the graph of the first symbolic tensor in `in`.
 REPRISE_API Tensors call_symbolic(std::shared_ptr<Callable> callable, std::span<const Tensor> in);

@@ -18,7 +18,8 @@ template <class T>
 class Ref;
 
 /// `class Storage : public RefCounted<Storage>`. A new object has one owner, which make_ref adopts.
-/// A class that must not die recursively hides `destroy` by a static one of its own.
+/// A class that must not die recursively hides `destroy` by a static one of its own. A class whose
+/// objects are also reached through plain pointers (see Ref::if_alive) declares `kObserved`.
 template <class T>
 class RefCounted {
  public:
@@ -36,10 +37,24 @@ class RefCounted {
   template <class>
   friend class Ref;
   void retain() const noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
-  void release() const noexcept {  // the only owner needs no locked instruction
-    if (count_.load(std::memory_order_acquire) == 1 ||
-        count_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+  bool retain_if_alive() const noexcept {
+    int64_t count = count_.load(std::memory_order_relaxed);
+    while (count != 0 &&
+           !count_.compare_exchange_weak(count, count + 1, std::memory_order_relaxed)) {
+    }
+    return count != 0;
+  }
+  void release() const noexcept {
+    if (is_only_owner() || count_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
       T::destroy(const_cast<T*>(static_cast<const T*>(this)));
+    }
+  }
+  /// The only owner needs no locked instruction, unless observers may become owners meanwhile.
+  bool is_only_owner() const noexcept {
+    if constexpr (requires { T::kObserved; }) {
+      return false;
+    } else {
+      return count_.load(std::memory_order_acquire) == 1;
     }
   }
 
@@ -75,6 +90,11 @@ class Ref {
     Ref ref;
     ref.object_ = object;
     return ref;
+  }
+  /// One more owner of an object that others may be letting go; null when it dies already. Its
+  /// memory must still be there: the object's destructor takes the same lock as the caller.
+  static Ref if_alive(T* object) noexcept {
+    return object->retain_if_alive() ? adopt(object) : Ref();
   }
   [[nodiscard]] T* release() noexcept { return std::exchange(object_, nullptr); }
   void reset() noexcept { Ref().swap(*this); }

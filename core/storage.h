@@ -24,6 +24,11 @@ class REPRISE_API Storage : public RefCounted<Storage> {
   Storage& operator=(const Storage&) = delete;
 
   std::byte* data() const { return data_; }
+  /// The deleter it was made with, when that is a D; else null.
+  template <class D>
+  const D* deleter() const {
+    return deleter_.template target<D>();
+  }
   size_t nbytes() const { return bytes_; }
   Device device() const { return device_; }
   /// Inside a trace: the values are not known, or not yet what they will be.

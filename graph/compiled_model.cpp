@@ -193,6 +193,10 @@ CallEntry& CompiledModel::add(CallKey key) {
 }
 
 void CompiledModel::make(CallEntry& entry) const {
+  for (const Value& value : plan_->values) {
+    check(value.boxed == nullptr, ErrorKind::Graph, value.name, " is of type ", value.type,
+          ": programs are made of tensors");
+  }
   const GradModeGuard mode(entry.key.grad);
   std::vector<Example> examples;
   for (const auto& [meta, requires_grad] : entry.key.inputs) {

@@ -44,6 +44,7 @@ class CompiledModel {
   /// None when the call is to be run layer by layer.
   std::optional<Tensors> call(std::span<const Tensor> in);
   std::string report() const;
+  const ModelCompileOptions& options() const { return options_; }
 
  private:
   using Entries = std::vector<std::unique_ptr<CallEntry>>;  // most recently used first

@@ -26,46 +26,87 @@ Shape only(std::string_view what, const std::vector<Shape>& shapes) {
 
 }  // namespace
 
+/// What all handles on one model share.
+struct detail::ModelState {
+  Tensors inputs, outputs;  ///< symbols
+  std::shared_ptr<const ReplayPlan> plan;
+  std::shared_ptr<CompiledModel> compiled;
+};
+
 SymbolicModel::SymbolicModel(const SymbolicTensors& inputs, const SymbolicTensors& outputs)
-    : plan_(std::make_shared<detail::ReplayPlan>(detail::make_replay_plan(inputs, outputs))),
-      compiled_(std::make_shared<detail::CompiledModel>(plan_)) {
-  for (const detail::Step& step : plan_->steps) {
+    : model_(std::make_shared<detail::ModelState>()) {
+  const auto plan = std::make_shared<detail::ReplayPlan>(detail::make_replay_plan(inputs, outputs));
+  *model_ = {inputs, outputs, plan, std::make_shared<detail::CompiledModel>(plan)};
+  register_layers();
+}
+
+void SymbolicModel::register_layers() {
+  for (const detail::Step& step : plan().steps) {
     auto layer = std::dynamic_pointer_cast<nn::Module>(step.callable);
     if (layer && !is_registered(*this, *layer)) add_child(step.name, std::move(layer));
   }
 }
 
+void SymbolicModel::add_output(const AnySymbolic& output) {
+  check(!model_->inputs.empty(), ErrorKind::Graph,
+        "SymbolicModel::add_output: this model was detached from its graph");
+  Tensors outputs = model_->outputs;
+  outputs.push_back(output.node);
+  const auto plan =
+      std::make_shared<detail::ReplayPlan>(detail::make_replay_plan(model_->inputs, outputs));
+  auto compiled = std::make_shared<detail::CompiledModel>(plan);
+  model_->outputs = outputs;
+  model_->plan = plan;
+  std::swap(model_->compiled, compiled);
+  register_layers();
+  if (compiled->is_compiled()) compile(compiled->options());
+}
+
 Tensors SymbolicModel::forward(const Tensors& in) const {
-  if (auto out = compiled_->call(in)) return *std::move(out);
-  return detail::replay(*plan_, in);
+  if (auto out = model_->compiled->call(in)) return *std::move(out);
+  return detail::replay(plan(), in);
+}
+
+Tensors SymbolicModel::call_values(const Tensors& in) const {
+  try {
+    return SymbolicModel(*this).Module::call(in);
+  } catch (Error& error) {
+    if (!error.has_path()) error.prepend(name());
+    throw;
+  }
 }
 
 void SymbolicModel::compile(const ModelCompileOptions& options) {
-  compiled_->compile(*this, options);
+  model_->compiled->compile(*this, options);
 }
-void SymbolicModel::decompile() { compiled_->decompile(); }
-bool SymbolicModel::is_compiled() const { return compiled_->is_compiled(); }
-std::string SymbolicModel::compile_report() const { return compiled_->report(); }
+void SymbolicModel::decompile() { model_->compiled->decompile(); }
+bool SymbolicModel::is_compiled() const { return model_->compiled->is_compiled(); }
+std::string SymbolicModel::compile_report() const { return model_->compiled->report(); }
 
-size_t SymbolicModel::num_inputs() const { return plan_->input_count; }
-size_t SymbolicModel::num_outputs() const { return plan_->outputs.size(); }
+const detail::ReplayPlan& SymbolicModel::plan() const { return *model_->plan; }
+
+size_t SymbolicModel::num_inputs() const { return plan().input_count; }
+size_t SymbolicModel::num_outputs() const { return plan().outputs.size(); }
 
 Shape SymbolicModel::input_shape() const { return only("input", input_shapes()); }
 Shape SymbolicModel::output_shape() const { return only("output", output_shapes()); }
 
 std::vector<Shape> SymbolicModel::input_shapes() const {
-  std::vector<size_t> which(plan_->input_count);
+  std::vector<size_t> which(plan().input_count);
   for (size_t i = 0; i < which.size(); ++i) which[i] = i;
-  return shapes_of(*plan_, which);
+  return shapes_of(plan(), which);
 }
 
 std::vector<Shape> SymbolicModel::output_shapes() const {
-  return shapes_of(*plan_, plan_->outputs);
+  return shapes_of(plan(), plan().outputs);
 }
 
 void SymbolicModel::check_single_output() const {
   check(num_outputs() == 1, ErrorKind::Graph, "SymbolicModel: this model has ", num_outputs(),
         " outputs; use model.outputs(x)");
+  const detail::Value& output = plan().values[plan().outputs.front()];
+  check(output.boxed == nullptr, ErrorKind::DType, "SymbolicModel: the output is of type ",
+        output.type, "; use model.call<", output.type, ">(x)");
 }
 
 }  // namespace reprise

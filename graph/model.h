@@ -4,17 +4,9 @@
 
 #include "../layers/layer.h"
 #include "program.h"
-#include "symbolic.h"
+#include "symbolic_value.h"
 
 namespace reprise {
-
-/// One symbolic tensor or several.
-struct SymbolicTensors : Tensors {
-  SymbolicTensors(const Tensor& one) : Tensors{one} {}
-  SymbolicTensors(std::initializer_list<Tensor> several) : Tensors(several) {}
-  SymbolicTensors(const Tensors& several) : Tensors(several) {}
-  SymbolicTensors(const std::vector<Tensor>& several) : Tensors(several) {}
-};
 
 struct ModelCompileOptions {
   /// Programs for inputs of these batch sizes are made at once; smaller batches share the memory of
@@ -28,6 +20,61 @@ struct ModelCompileOptions {
 namespace detail {
 struct ReplayPlan;
 class CompiledModel;
+struct ModelState;
+}  // namespace detail
+
+namespace detail {
+
+/// An argument of a model as a tensor, a symbol or a box.
+inline const Tensor& to_value(const Tensor& x) { return x; }
+template <class T>
+const Tensor& to_value(const Symbolic<T>& x) {
+  return x.node();
+}
+template <class T>
+Tensor to_value(const T& x) {
+  return box<Stored<T>>(x);
+}
+
+template <class T, bool symbolic>
+auto take_value(const Tensor& x) {
+  if constexpr (std::same_as<T, Tensor>) {
+    check_tensor(x);
+    return x;
+  } else if constexpr (symbolic) {
+    return Symbolic<T>(x);
+  } else {
+    return unbox<T>(x);
+  }
+}
+
+template <class R>
+struct Results {
+  static constexpr size_t count = 1;
+  template <bool symbolic>
+  static auto take(const Tensors& out) {
+    return take_value<R, symbolic>(out[0]);
+  }
+};
+template <class... R>
+struct Results<std::tuple<R...>> {
+  static constexpr size_t count = sizeof...(R);
+  template <bool symbolic>
+  static auto take(const Tensors& out) {
+    return [&]<size_t... I>(std::index_sequence<I...>) {
+      return std::tuple{take_value<R, symbolic>(out[I])...};
+    }
+    (std::make_index_sequence<count>());
+  }
+};
+
+template <class R, bool symbolic>
+auto take_result(const Tensors& out) {
+  check(out.size() == Results<R>::count, ErrorKind::Value, "SymbolicModel: expected ",
+        Results<R>::count, " outputs, this model has ", out.size());
+  return Results<R>::template take<symbolic>(out);
+}
+
 }  // namespace detail
 
 /// Tensors mixed in as constants take part in gradients, but are no parameters of the model.
@@ -51,6 +98,19 @@ class REPRISE_API SymbolicModel : public nn::Layer<SymbolicModel> {
   const {
     return SymbolicModel(*this).Layer::operator()(in...);  // the const one would call us again
   }
+  /// For values of any C++ types: model.call<std::set<int>>(a, b); a std::tuple of several
+  /// outputs. On symbols the result is symbolic. DType errors name both types.
+  template <class R, class... In>
+  auto call(const In&... in) const {
+    return detail::take_result<R, (detail::kIsValue<In> || ...)>(
+        call_values({detail::to_value(in)...}));
+  }
+  using Module::call;
+
+  /// One more output, after those there are. This model and its copies must not be running. Graph
+  /// error when it needs an Input that the model does not have, or after detach_from_graph.
+  void add_output(const AnySymbolic& output);
+
   /// What replay runs.
   Tensors forward(const Tensors& in) const;
 
@@ -82,13 +142,15 @@ class REPRISE_API SymbolicModel : public nn::Layer<SymbolicModel> {
   std::string summary() const;
 
   /// What is replayed, for those who draw it (replay_plan.h).
-  const detail::ReplayPlan& plan() const { return *plan_; }
+  const detail::ReplayPlan& plan() const;
 
  private:
   void check_single_output() const;
 
-  std::shared_ptr<const detail::ReplayPlan> plan_;
-  std::shared_ptr<detail::CompiledModel> compiled_;
+  Tensors call_values(const Tensors& in) const;
+  void register_layers();
+
+  std::shared_ptr<detail::ModelState> model_;
 };
 
 }  // namespace reprise

@@ -7,7 +7,25 @@
 namespace reprise::detail {
 namespace {
 
-void check_input(size_t i, const Meta& expected, const Tensor& got) {
+std::string type_of(const Tensor& x) {
+  const BoxType* type = boxed_type(x);
+  return type == nullptr ? text(x.dtype(), " ", shape_text(x.shape())) : type->name();
+}
+
+void check_type(size_t i, const Value& expected, const Tensor& got) {
+  const BoxType* type = boxed_type(got);
+  const bool same = expected.boxed == nullptr ? type == nullptr
+                                              : type != nullptr && *type->id == *expected.boxed->id;
+  if (same) return;
+  fail(ErrorKind::DType, "expected input ", i, " of ",
+       expected.boxed == nullptr ? text(expected.meta.dtype, " ", expected.type) : expected.type,
+       ", got ", type_of(got));
+}
+
+void check_input(size_t i, const Value& value, const Tensor& got) {
+  const Meta& expected = value.meta;
+  if (value.boxed != nullptr || boxed_type(got) != nullptr) [[unlikely]]
+    return check_type(i, value, got);
   bool fits = got.dim() == expected.dim() && got.dtype() == expected.dtype;
   for (size_t d = 0; fits && d < expected.shape.size(); ++d) {
     fits = expected.shape[d] == kUnknown || expected.shape[d] == got.shape()[d];
@@ -38,7 +56,7 @@ Tensors run_step(const Step& step, std::span<const Tensor> values) {
 void check_inputs(const ReplayPlan& plan, std::span<const Tensor> in) {
   check(in.size() == plan.input_count, ErrorKind::Value, "expected ", plan.input_count,
         " inputs, got ", in.size());
-  for (size_t i = 0; i < in.size(); ++i) check_input(i, plan.values[i].meta, in[i]);
+  for (size_t i = 0; i < in.size(); ++i) check_input(i, plan.values[i], in[i]);
 }
 
 Tensors replay(const ReplayPlan& plan, std::span<const Tensor> in) {

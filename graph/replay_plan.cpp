@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -18,6 +19,17 @@ Nodes nodes_of(std::string_view what, const Tensors& tensors) {
   return out;
 }
 
+std::string described(const SymbolicNode& node) {
+  const SymbolicCall* call = node.made_by();
+  return call == nullptr ? text("the Input of ", node.type_text())
+                         : text(display_name(call->callable.get()), " of ", node.type_text());
+}
+
+[[noreturn]] void fail_cycle(const SymbolicNode& node, const SymbolicNode& parent) {
+  fail(ErrorKind::Graph, "SymbolicModel: the graph is not acyclic: ", described(node), " reads ",
+       described(parent), ", which was made later");
+}
+
 /// All nodes that the outputs need and that are not inputs, in the order of their creation.
 Nodes needed(const Nodes& inputs, const Nodes& outputs) {
   std::unordered_set<SymbolicNode*> seen(inputs.begin(), inputs.end());
@@ -31,7 +43,10 @@ Nodes needed(const Nodes& inputs, const Nodes& outputs) {
   while (!open.empty()) {
     SymbolicNode* node = open.back();
     open.pop_back();
-    for (SymbolicNode* parent : node->parents()) visit(parent);
+    for (SymbolicNode* parent : node->parents()) {
+      if (parent->sequence() > node->sequence()) fail_cycle(*node, *parent);
+      visit(parent);
+    }
   }
   std::sort(found.begin(), found.end(),
             [](auto* a, auto* b) { return a->sequence() < b->sequence(); });
@@ -41,10 +56,11 @@ Nodes needed(const Nodes& inputs, const Nodes& outputs) {
 class Builder {
  public:
   Builder(const Nodes& inputs, const Nodes& outputs) {
-    for (SymbolicNode* node : inputs) add_value(node, input_name());
+    for (SymbolicNode* node : inputs) add_value(node, unused_name("Input"));
     plan_.input_count = inputs.size();
     const Nodes inner = needed(inputs, outputs);
-    for (SymbolicNode* node : inner) check_given(*node, inner);
+    name_calls(inner);
+    for (const SymbolicNode* node : inner) check_given(*node, inner);
     for (SymbolicNode* node : inner) add_node(node);
     for (SymbolicNode* node : outputs) plan_.outputs.push_back(value_of_.at(node));
     find_last_uses();
@@ -52,33 +68,53 @@ class Builder {
   ReplayPlan take() { return std::move(plan_); }
 
  private:
-  std::string input_name() { return numbered("Input"); }
-  std::string numbered(const std::string& type) { return text(type, "_", ++count_[type]); }
+  std::string unused_name(const std::string& type) {
+    std::string name;
+    do {
+      name = text(type, "_", ++count_[type]);
+    } while (!used_.insert(name).second);
+    return name;
+  }
+
+  /// "Conv2d_3", or the custom name, which has a number only when several calls have it.
+  void name_calls(const Nodes& inner) {
+    std::vector<std::pair<const SymbolicCall*, std::string>> calls;
+    std::map<std::string, int> times;
+    for (const SymbolicNode* node : inner) {
+      const SymbolicCall* call = node->made_by();
+      if (call == nullptr || !name_of_.try_emplace(call).second) continue;
+      calls.emplace_back(call, call->custom_name());
+      ++times[calls.back().second];
+    }
+    for (const auto& [custom, count] : times) {
+      if (count == 1) used_.insert(custom);
+    }
+    for (const auto& [call, custom] : calls) {
+      if (custom.empty()) {
+        name_of_[call] = unused_name(display_name(call->callable.get()));
+      } else {
+        name_of_[call] = times[custom] == 1 ? custom : unused_name(custom);
+      }
+    }
+  }
 
   /// An Input among the inner nodes was not given: says which step would read it.
   void check_given(const SymbolicNode& node, const Nodes& inner) const {
     if (node.made_by() != nullptr) return;
-    std::map<std::string, int> count;
-    const SymbolicCall* last = nullptr;
     for (const SymbolicNode* reader : inner) {
-      const SymbolicCall* call = reader->made_by();
-      if (call == nullptr || call == last) continue;
-      last = call;
-      const std::string type = display_name(call->callable.get());
-      const int number = ++count[type];
       const auto parents = reader->parents();
-      check(std::find(parents.begin(), parents.end(), &node) == parents.end(), ErrorKind::Graph,
-            "SymbolicModel: the Input of shape ", shape_text(node.meta().shape), ", read by ", type,
-            "_", number, ", is not among the inputs");
+      if (std::ranges::find(parents, &node) == parents.end()) continue;
+      fail(ErrorKind::Graph, "SymbolicModel: ", described(node), ", read by ",
+           name_of_.at(reader->made_by()), ", is not among the inputs");
     }
-    fail(ErrorKind::Graph, "SymbolicModel: the Input of shape ", shape_text(node.meta().shape),
+    fail(ErrorKind::Graph, "SymbolicModel: ", described(node),
          ", which is an output, is not among the inputs");
   }
 
   size_t add_value(SymbolicNode* node, std::string name) {
     const size_t index = plan_.values.size();
     plan_.values.push_back(
-        {std::move(name), shape_text(node->meta().shape), node->meta(), nullptr, {}});
+        {std::move(name), node->type_text(), node->meta(), node->boxed(), nullptr, {}});
     value_of_.emplace(node, index);
     return index;
   }
@@ -97,7 +133,7 @@ class Builder {
   }
 
   void add_step(const SymbolicCall& call) {
-    Step step{call.callable, numbered(display_name(call.callable.get())), {}, {}, {}};
+    Step step{call.callable, name_of_.at(&call), {}, {}, {}};
     for (const Tensor& x : call.arguments) {
       if (x.is_symbolic()) {
         step.arguments.push_back({value_of_.at(&node_of("", x)), {}});
@@ -126,6 +162,8 @@ class Builder {
 
   ReplayPlan plan_;
   std::map<std::string, int> count_;
+  std::set<std::string> used_;
+  std::unordered_map<const SymbolicCall*, std::string> name_of_;
   std::unordered_map<const SymbolicNode*, size_t> value_of_;
   std::unordered_map<const SymbolicCall*, size_t> step_of_;
 };

@@ -25,8 +25,9 @@ struct Step {
 /// A row of the summary: an input or a needed output of a step.
 struct Value {
   std::string name;
-  std::string type;  ///< "(None, 8, 28, 28)"
+  std::string type;  ///< "(None, 8, 28, 28)", "std::set<int>"
   Meta meta;
+  const BoxType* boxed = nullptr;  ///< the type of a value that is no tensor
   nn::Module* module = nullptr;  ///< null for inputs and functions
   std::vector<size_t> parents;
 };

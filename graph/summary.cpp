@@ -47,7 +47,7 @@ std::string totals(const nn::Module& model) {
 
 std::string SymbolicModel::summary() const {
   std::vector<Row> rows{{"", "Layer", "Output shape", "Params", "Parent"}};
-  for (size_t i = 0; i < plan_->values.size(); ++i) rows.push_back(row_of(*plan_, i));
+  for (size_t i = 0; i < plan().values.size(); ++i) rows.push_back(row_of(plan(), i));
   std::array<size_t, kColumns> widths{};
   for (const Row& row : rows) {
     for (size_t c = 0; c < kColumns; ++c) widths[c] = std::max(widths[c], row[c].size());

@@ -4,83 +4,60 @@
 #include <atomic>
 #include <cctype>
 
-#include "../autograd/tape.h"
-
 namespace reprise {
 namespace {
 
 std::atomic<uint64_t> next_sequence{0};
 
-// Stand for an unknown batch size while shapes are inferred. Two of them show which sizes follow
-// the batch; both can be halved a few times.
-constexpr std::array<int64_t, 2> kProbes{8, 16};
-
 SymbolicNode* node_or_null(const Tensor& x) {
   return x.is_symbolic() ? static_cast<SymbolicNode*>(x.impl().symbol.get()) : nullptr;
 }
 
-Tensor with_batch(const Tensor& x, int64_t batch) {
-  if (!x.is_symbolic()) return x;
-  Meta meta(x.shape(), x.dtype());
-  for (int64_t& s : meta.shape) {
-    if (s == kUnknown) s = batch;
-  }
-  return meta_tensor(Meta(meta.shape, meta.dtype));
-}
-
-std::vector<Meta> infer_with(Callable& callable, std::span<const Tensor> in, int64_t batch) {
-  Tensors metas;
-  for (const Tensor& x : in) metas.push_back(with_batch(x, batch));
-  const Tensors out = callable.call(metas);
-  std::vector<Meta> result;
-  for (const Tensor& y : out) result.emplace_back(y.shape(), y.dtype(), Device::meta());
-  return result;
-}
-
-bool has_unknown(const Tensor& x) {
-  return x.defined() && std::find(x.shape().begin(), x.shape().end(), kUnknown) != x.shape().end();
-}
-
-/// The outputs' metas; sizes that differ between two batch sizes are unknown.
-std::vector<Meta> infer(Callable& callable, std::span<const Tensor> in) {
-  const NoGradGuard no_grad;
-  if (std::none_of(in.begin(), in.end(), has_unknown)) return infer_with(callable, in, 0);
-  try {
-    std::vector<Meta> out = infer_with(callable, in, kProbes[0]);
-    const std::vector<Meta> other = infer_with(callable, in, kProbes[1]);
-    for (size_t i = 0; i < out.size(); ++i) {
-      for (size_t d = 0; d < out[i].shape.size(); ++d) {
-        if (out[i].shape[d] != other[i].shape[d]) out[i].shape[d] = kUnknown;
-      }
-    }
-    return out;
-  } catch (Error& error) {
-    if (error.kind() != ErrorKind::Shape) throw;
-    error.append(text(" (the unknown batch size stands as ", kProbes[0], " or ", kProbes[1],
-                      " while shapes are inferred)"));
-    throw;
-  }
-}
-
 }  // namespace
 
-SymbolicNode::SymbolicNode(const Meta& meta, Ref<SymbolicCall> call, size_t output)
-    : meta_(meta),
+std::string SymbolicCall::custom_name() const {
+  const std::lock_guard lock(mutex_);
+  return custom_name_;
+}
+
+void SymbolicCall::set_custom_name(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  custom_name_ = name;
+}
+
+SymbolicNode::SymbolicNode(Type type, Ref<SymbolicCall> call, size_t output)
+    : type_(std::move(type)),
       call_(std::move(call)),
       output_(output),
       sequence_(next_sequence.fetch_add(1, std::memory_order_relaxed)) {
-  for (SymbolicNode* parent : parents()) {
-    parent->children_.push_back(this);
-    depth_ = std::max(depth_, parent->depth_ + 1);
+  const auto made_from = parents();
+  for (const SymbolicNode* parent : made_from) depth_ = std::max(depth_, parent->depth_ + 1);
+  for (SymbolicNode* parent : made_from) {
+    const std::lock_guard lock(parent->mutex_);
+    parent->children_.emplace_hint(parent->children_.end(), sequence_, this);
   }
 }
 
 SymbolicNode::~SymbolicNode() {
   for (SymbolicNode* parent : parents()) {
-    auto& list = parent->children_;  // the latest child usually dies first
-    const auto at = std::find(list.rbegin(), list.rend(), this);
-    if (at != list.rend()) list.erase(std::next(at).base());
+    const std::lock_guard lock(parent->mutex_);
+    parent->children_.erase(sequence_);
   }
+}
+
+const detail::BoxType* SymbolicNode::boxed() const {
+  return type_.examples.empty() ? nullptr : detail::boxed_type(type_.examples.front());
+}
+
+const Tensor& SymbolicNode::example() const {
+  check(!type_.examples.empty(), ErrorKind::Graph,
+        "expected a symbol of a C++ value, got one of a ", "tensor ", shape_text(meta().shape));
+  return type_.examples.front();
+}
+
+std::string SymbolicNode::type_text() const {
+  const detail::BoxType* type = boxed();
+  return type == nullptr ? shape_text(meta().shape) : type->name();
 }
 
 std::vector<SymbolicNode*> SymbolicNode::parents() const {
@@ -95,27 +72,44 @@ std::vector<SymbolicNode*> SymbolicNode::parents() const {
   return out;
 }
 
+std::vector<Ref<SymbolicNode>> SymbolicNode::children() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Ref<SymbolicNode>> out;
+  for (const auto& [sequence, child] : children_) {
+    if (const Ref<Symbol> alive = Ref<Symbol>::if_alive(child)) out.emplace_back(child);
+  }
+  return out;
+}
+
 Tensor SymbolicNode::tensor() {
-  Tensor x = meta_tensor(meta_);
+  Tensor x = meta_tensor(meta());
   x.impl().symbol = Ref<Symbol>(this);
   return x;
 }
 
 Tensors SymbolicNode::call(std::shared_ptr<Callable> callable, std::span<const Tensor> in) {
-  const std::vector<Meta> metas = infer(*callable, in);
+  const std::vector<Type> types = detail::infer_types(*callable, in);
   auto made_by = make_ref<SymbolicCall>();
   made_by->callable = std::move(callable);
   made_by->arguments = Tensors(in);
   Tensors out;
-  for (size_t i = 0; i < metas.size(); ++i) {
-    out.push_back(make_ref<SymbolicNode>(metas[i], made_by, i)->tensor());
+  for (size_t i = 0; i < types.size(); ++i) {
+    out.push_back(make_ref<SymbolicNode>(types[i], made_by, i)->tensor());
   }
   return out;
 }
 
+void SymbolicNode::set_name(const std::string& name) {
+  check(static_cast<bool>(call_), ErrorKind::Graph, "custom_name: an Input has no call to name");
+  check(name.find('.') == std::string::npos, ErrorKind::Value,
+        "custom_name: expected a name without a dot, got ", name);
+  call_->set_custom_name(name);
+}
+
 std::string SymbolicNode::text() const {
-  return reprise::text("<SymbolicTensor ", shape_text(meta_.shape), "; ", parents().size(),
-                       " parents; ", children_.size(), " children>");
+  const char* kind = boxed() == nullptr ? "<SymbolicTensor " : "<Symbolic ";
+  return reprise::text(kind, type_text(), "; ", parents().size(), " parents; ", children().size(),
+                       " children>");
 }
 
 Tensor Input(const Shape& shape, const InputOptions& options) {
@@ -133,7 +127,18 @@ Tensor Input(const Shape& shape, const InputOptions& options) {
   Shape one_image = full;  // refuses a product of sizes past 63 bits
   if (!full.empty() && full[0] == kUnknown) one_image[0] = 1;
   one_image.numel();
-  return make_ref<SymbolicNode>(Meta(full, options.dtype, Device::meta()), nullptr, 0)->tensor();
+  check(options.min_value <= options.max_value, ErrorKind::Value,
+        "Input: expected min_value of at most max_value, got ", options.min_value, " and ",
+        options.max_value);
+  const Meta meta(full, options.dtype, Device::meta());
+  return make_ref<SymbolicNode>(SymbolicNode::Type{meta, {}, options.min_value, options.max_value},
+                                nullptr, 0)
+      ->tensor();
+}
+
+Tensor detail::custom_input(Tensor box) {
+  const Meta meta(box.shape(), box.dtype(), Device::meta());
+  return make_ref<SymbolicNode>(SymbolicNode::Type{meta, {std::move(box)}}, nullptr, 0)->tensor();
 }
 
 SymbolicNode& node_of(std::string_view what, const Tensor& x) {
@@ -143,24 +148,24 @@ SymbolicNode& node_of(std::string_view what, const Tensor& x) {
   return *node;
 }
 
-std::vector<Tensor> parents(const Tensor& x) {
+std::vector<Tensor> parents(const AnySymbolic& x) {
   std::vector<Tensor> out;
-  for (SymbolicNode* node : node_of("parents", x).parents()) out.push_back(node->tensor());
+  for (SymbolicNode* node : node_of("parents", x.node).parents()) out.push_back(node->tensor());
   return out;
 }
 
-std::vector<Tensor> children(const Tensor& x) {
+std::vector<Tensor> children(const AnySymbolic& x) {
   std::vector<Tensor> out;
-  for (SymbolicNode* node : node_of("children", x).children()) out.push_back(node->tensor());
+  for (const auto& node : node_of("children", x.node).children()) out.push_back(node->tensor());
   return out;
 }
 
-std::shared_ptr<Callable> layer(const Tensor& x) {
-  const SymbolicCall* call = node_of("layer", x).made_by();
+std::shared_ptr<Callable> layer(const AnySymbolic& x) {
+  const SymbolicCall* call = node_of("layer", x.node).made_by();
   return call == nullptr ? nullptr : call->callable;
 }
 
-int depth(const Tensor& x) { return node_of("depth", x).depth(); }
+int depth(const AnySymbolic& x) { return node_of("depth", x.node).depth(); }
 
 std::string display_name(const Callable* callable) {
   if (callable == nullptr) return "Input";

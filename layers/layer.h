@@ -109,6 +109,23 @@ class Layer : public Module {
     return Self(self())(in...);  // a copy is the same layer
   }
 
+  /// layer(x, ..., custom_name("stem")): names the node of symbolic inputs.
+  template <class... In>
+  requires(sizeof...(In) > 1 && reprise::detail::kEndsWithName<In...>) auto operator()(
+      const In&... in) {
+    const auto call = [&](const CustomName& name, const auto&... x) {
+      auto out = (*this)(x...);
+      custom_name(detail::to_tensors(out).front(), name.text);
+      return out;
+    };
+    return reprise::detail::with_last(call, in...);
+  }
+  template <class... In>
+  requires(sizeof...(In) > 1 && reprise::detail::kEndsWithName<In...>) auto operator()(
+      const In&... in) const {
+    return Self(self())(in...);
+  }
+
   std::string name() const override { return detail::type_name(typeid(Self)); }
   std::shared_ptr<Module> share() const override { return std::make_shared<Self>(self()); }
 
