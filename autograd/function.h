@@ -82,7 +82,7 @@ concept CustomFunction = std::copyable<F> && requires(const F& f, const Context&
 };
 
 /// Calls `f.forward(ctx, in...)`, which returns Tensor or Tensors.
-template <CustomFunction F, std::same_as<Tensor>... In>
+template <CustomFunction F, std::derived_from<Tensor>... In>
 auto apply(const F& f, const In&... in) {
   const auto call = [f](const auto&... x) {
     auto node = make_ref<detail::FunctionNodeOf<F>>(f);

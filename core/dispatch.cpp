@@ -94,6 +94,7 @@ class OpCallable final : public Callable {
   explicit OpCallable(OpRef op) : op_(std::move(op)) {}
   std::string name() const override { return std::string(op_->name()); }
   Tensors call(std::span<const Tensor> in) override { return dispatch(*op_, in); }
+  std::shared_ptr<Callable> copy() const override { return std::make_shared<OpCallable>(*this); }
 
  private:
   OpRef op_;

@@ -69,6 +69,9 @@ class REPRISE_API Callable {
   virtual ~Callable() = default;
   virtual std::string name() const = 0;
   virtual Tensors call(std::span<const Tensor> in) = 0;
+  /// One more of the same, as the copy constructor makes it: a layer's copy shares its parameters,
+  /// or belongs to the clone that is being made (layers/clone_scope.h).
+  virtual std::shared_ptr<Callable> copy() const = 0;
 };
 
 /// What a symbolic tensor is to core: the door to the graph that it belongs to.
@@ -132,6 +135,7 @@ class Function final : public Callable {
     return [&]<size_t... I>(std::index_sequence<I...>) { return Tensors{f_(in[I]...)}; }
     (std::make_index_sequence<N>());
   }
+  std::shared_ptr<Callable> copy() const override { return std::make_shared<Function>(*this); }
 
  private:
   std::string name_;
@@ -143,7 +147,7 @@ class Function final : public Callable {
 /// Runs `f` on real tensors; on symbolic ones adds one node that runs it at each replay, so that
 /// what `f` derives from sizes (a broadcast, a mean) follows the sizes of that replay. `f` returns
 /// Tensor or Tensors and must own what it captures. Inputs but the first may be undefined.
-template <class F, std::same_as<Tensor>... In>
+template <class F, std::derived_from<Tensor>... In>
 auto composite(std::string_view name, F f, const Tensor& first, const In&... rest)
     -> decltype(f(first, rest...)) {
   check(first.defined(), ErrorKind::Value, name, ": expected a tensor, got an undefined one");

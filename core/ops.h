@@ -113,9 +113,9 @@ REPRISE_API Tensor where(const Tensor& condition, Scalar a, const Tensor& b);
 
 /// Either operand a tensor, the other a tensor or a number.
 template <class A, class B>
-concept TensorOperands = (std::same_as<A, Tensor> && std::convertible_to<B, Scalar>) ||
-                         (std::same_as<B, Tensor> && std::convertible_to<A, Scalar>) ||
-                         (std::same_as<A, Tensor> && std::same_as<B, Tensor>);
+concept TensorOperands = (std::derived_from<A, Tensor> && std::convertible_to<B, Scalar>) ||
+                         (std::derived_from<B, Tensor> && std::convertible_to<A, Scalar>) ||
+                         (std::derived_from<A, Tensor> && std::derived_from<B, Tensor>);
 template <class A, class B>
 requires TensorOperands<A, B> Tensor operator+(const A& a, const B& b) { return add(a, b); }
 template <class A, class B>

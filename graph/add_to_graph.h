@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "../layers/clone_scope.h"
 #include "../layers/module.h"
 #include "structure.h"
 
@@ -61,6 +62,24 @@ concept Applies = std::invocable<F&, Argument<std::decay_t<Args>>...>;
 template <class F, class... Args>
 using ResultOf = Stored<std::invoke_result_t<F&, Argument<std::decay_t<Args>>...>>;
 
+/// The arguments of a clone, which must not keep the graph: symbols that belong to none.
+struct DetachSymbols {
+  static constexpr bool kResult = false;
+  nn::detail::CloneScope* scope;
+  Tensor operator()(const Tensor& x) {
+    if (x.is_symbolic()) return unbound_symbol(x);
+    return scope == nullptr ? x : scope->tensor(x);
+  }
+  template <class T>
+  Symbolic<T> operator()(const Symbolic<T>& x) {
+    return Symbolic<T>(unbound_symbol(x.node()));
+  }
+  template <class T>
+  T operator()(const T& constant) {
+    return constant;
+  }
+};
+
 // ---- What it returns: tensors and boxes
 
 /// Tensors as they are, everything else in boxes.
@@ -97,8 +116,22 @@ class Code final : public CodeCallable {
 
   Code(std::string name, F f, const Args&... args)
       : name_(std::move(name)), f_(std::move(f)), args_(args...) {}
+  /// A clone, with arguments of its own.
+  Code(const Code& other, DetachSymbols detach)
+      : name_(other.name_),
+        f_(other.f_),
+        args_(map_leaves(detach, other.args_)),
+        count_(other.count_),
+        built_(other.built_) {}
 
   std::string name() const override { return name_; }
+  std::shared_ptr<Callable> copy() const override {
+    if constexpr (std::copy_constructible<F>) {
+      return std::make_shared<Code>(*this, DetachSymbols{nn::detail::CloneScope::current()});
+    } else {
+      fail(ErrorKind::Value, name_, ": cannot be cloned, since the function cannot be copied");
+    }
+  }
 
   Tensors symbols() const {
     Tensors out;

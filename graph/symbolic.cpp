@@ -141,6 +141,10 @@ Tensor detail::custom_input(Tensor box) {
   return make_ref<SymbolicNode>(SymbolicNode::Type{meta, {std::move(box)}}, nullptr, 0)->tensor();
 }
 
+Tensor detail::unbound_symbol(const Tensor& symbol) {
+  return make_ref<SymbolicNode>(node_of("", symbol).type(), nullptr, 0)->tensor();
+}
+
 SymbolicNode& node_of(std::string_view what, const Tensor& x) {
   SymbolicNode* node = x.defined() ? node_or_null(x) : nullptr;
   check(node != nullptr, ErrorKind::Graph, what, ": expected a symbolic tensor, got ",

@@ -140,6 +140,8 @@ class REPRISE_API CodeCallable : public Callable {};
 
 /// A symbol for the value in `box`, which is its example.
 REPRISE_API Tensor custom_input(Tensor box);
+/// A symbol of the type of `symbol` that is in no graph.
+REPRISE_API Tensor unbound_symbol(const Tensor& symbol);
 
 }  // namespace detail
 }  // namespace reprise

@@ -34,7 +34,8 @@ class REPRISE_API BatchNorm : public Layer<Self> {
  private:
   int64_t num_features_;
   BatchNormOptions options_;
-  Tensor weight_, bias_, running_mean_, running_var_, num_batches_tracked_;
+  Parameter weight_, bias_;
+  Buffer running_mean_, running_var_, num_batches_tracked_;
 };
 
 /// x [N, C] or [N, C, L].

@@ -29,7 +29,7 @@ class REPRISE_API Conv2d : public Layer<Conv2d> {
 
  private:
   reprise::Conv2dOptions options_;
-  Tensor weight_, bias_;
+  Parameter weight_, bias_;
 };
 
 }  // namespace reprise::nn

@@ -10,9 +10,14 @@
 // forward takes one to six tensors, or `const Tensors&` for any number. It returns Tensor, Tensors,
 // or a pair, tuple or array of Tensor. It must not read values: symbolic graphs run it on meta
 // tensors.
+//
+// Tensors of its own are members of type nn::Parameter or nn::Buffer, so that it can be cloned:
+//
+//   nn::Parameter scale = register_parameter("scale", ones({10}));
 
 #include <tuple>
 
+#include "clone_scope.h"
 #include "module.h"
 
 namespace reprise::nn {
@@ -87,24 +92,24 @@ class Layer : public Module {
  public:
   /// Runs hooks and forward; symbolic inputs add one node to their graph instead. An error that
   /// leaves it names the path to this layer.
-  template <std::same_as<Tensor>... In>
+  template <std::derived_from<Tensor>... In>
   requires(sizeof...(In) > 0) auto operator()(const In&... in) {
     using Result = decltype(run(self(), in...));
     if ((in.is_symbolic() || ...)) [[unlikely]] {
-      return detail::from_tensors<Result>(call_symbolic(share(), std::array{in...}));
+      return detail::from_tensors<Result>(call_symbolic(share(), list_of(in...)));
     }
     const detail::Scope scope(registered_name());
     try {
       if (!has_hooks()) [[likely]]
         return run(self(), in...);
-      return detail::from_tensors<Result>(call_with_hooks(std::array{in...}));
+      return detail::from_tensors<Result>(call_with_hooks(list_of(in...)));
     } catch (Error& error) {
       locate(error);
       if (!error.has_path()) error.prepend(name());
       throw;
     }
   }
-  template <std::same_as<Tensor>... In>
+  template <std::derived_from<Tensor>... In>
   requires(sizeof...(In) > 0) auto operator()(const In&... in) const {
     return Self(self())(in...);  // a copy is the same layer
   }
@@ -128,6 +133,13 @@ class Layer : public Module {
 
   std::string name() const override { return detail::type_name(typeid(Self)); }
   std::shared_ptr<Module> share() const override { return std::make_shared<Self>(self()); }
+  /// An independent layer, see Module::clone.
+  Self clone() const {
+    detail::CloneScope scope;
+    Self twin(self());
+    scope.finish(twin);
+    return twin;
+  }
 
  protected:
   Tensors forward_tensors(std::span<const Tensor> in) override {
@@ -143,6 +155,11 @@ class Layer : public Module {
  private:
   Self& self() { return static_cast<Self&>(*this); }
   const Self& self() const { return static_cast<const Self&>(*this); }
+
+  template <class... In>
+  static std::array<Tensor, sizeof...(In)> list_of(const In&... in) {
+    return {in...};
+  }
 
   template <class... In>
   static auto run(Self& self, const In&... in) {

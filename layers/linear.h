@@ -23,7 +23,7 @@ class REPRISE_API Linear : public Layer<Linear> {
   std::string extra_repr() const override;
 
  private:
-  Tensor weight_, bias_;
+  Parameter weight_, bias_;
 };
 
 }  // namespace reprise::nn

@@ -13,15 +13,19 @@ using reprise::Reduction;
 /// classes is the buffer "weight".
 class REPRISE_API CrossEntropyLoss : public Layer<CrossEntropyLoss> {
  public:
-  explicit CrossEntropyLoss(const CrossEntropyOptions& options = {}) : options_(options) {
-    register_buffer("weight", options.weight);
+  explicit CrossEntropyLoss(const CrossEntropyOptions& options = {})
+      : options_(options), weight_(register_buffer("weight", options.weight)) {
+    options_.weight = {};
   }
   Tensor forward(const Tensor& x, const Tensor& target) const {
-    return cross_entropy(x, target, options_);
+    CrossEntropyOptions options = options_;
+    options.weight = weight_;
+    return cross_entropy(x, target, options);
   }
 
  private:
-  CrossEntropyOptions options_;
+  CrossEntropyOptions options_;  ///< without the weight
+  Buffer weight_;
 };
 
 /// (x - target)^2

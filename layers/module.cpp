@@ -64,22 +64,23 @@ void Module::check_name(const std::string& name) const {
         ErrorKind::Value, this->name(), ": the name \"", name, "\" is already taken");
 }
 
-Tensor Module::register_parameter(const std::string& name, Tensor tensor) {
+Registered Module::register_parameter(const std::string& name, Tensor tensor) {
   check_name(name);
-  if (!tensor.defined()) return tensor;
+  if (!tensor.defined()) return {};
   check(is_floating_point(tensor.dtype()), ErrorKind::DType, this->name(),
         ": expected parameter \"", name, "\" of dtype float32 or float64, got ", tensor.dtype());
   check(tensor.is_leaf(), ErrorKind::Autograd, this->name(), ": expected a leaf as parameter \"",
         name, "\", got the result of an op");
   tensor.requires_grad_();
   state_->parameters.emplace_back(name, tensor);
-  return tensor;
+  return {std::move(tensor), state_.get()};
 }
 
-Tensor Module::register_buffer(const std::string& name, Tensor tensor) {
+Registered Module::register_buffer(const std::string& name, Tensor tensor) {
   check_name(name);
-  if (tensor.defined()) state_->buffers.emplace_back(name, tensor);
-  return tensor;
+  if (!tensor.defined()) return {};
+  state_->buffers.emplace_back(name, tensor);
+  return {std::move(tensor), state_.get()};
 }
 
 void Module::register_module(const std::string& name, const std::shared_ptr<Module>& child) {

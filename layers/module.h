@@ -1,7 +1,8 @@
 #pragma once
 // Module: what all layers have in common: named parameters, buffers and children, train and eval,
 // hooks, printing. A module is a handle on its state: copies of a layer share it, as copies of a
-// tensor share its data. Names and behaviour are those of torch.nn.Module.
+// tensor share its data; `clone` makes an independent layer. Names and behaviour are those of
+// torch.nn.Module.
 
 #include <functional>
 #include <iosfwd>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "../core/dispatch.h"
+#include "registered.h"
 
 namespace reprise::nn {
 
@@ -32,6 +34,8 @@ struct LoadResult {
 };
 
 namespace detail {
+
+class CloneScope;
 
 struct ModuleState {
   NamedTensors parameters, buffers;
@@ -80,11 +84,17 @@ class REPRISE_API HookHandle {
 /// Derive from Layer<Self> (layer.h), which turns a `forward` into what is virtual here.
 class REPRISE_API Module : public Callable {
  public:
+  /// Shares the state of `other`; while a clone is being made, has that of the clone.
+  Module(const Module& other);
+  Module(Module&&) = default;
+  Module& operator=(const Module& other);
+  Module& operator=(Module&&) = default;
+
   // ---- Registration. Names are not empty, have no dot and appear once in a module (Value error).
   /// `tensor`, a floating-point leaf, from now on requires grad. An undefined one is not
-  /// registered.
-  Tensor register_parameter(const std::string& name, Tensor tensor);
-  Tensor register_buffer(const std::string& name, Tensor tensor);
+  /// registered. What is returned is to be kept as nn::Parameter or nn::Buffer (registered.h).
+  Registered register_parameter(const std::string& name, Tensor tensor);
+  Registered register_buffer(const std::string& name, Tensor tensor);
   void register_module(const std::string& name, const std::shared_ptr<Module>& child);
   template <std::derived_from<Module> M>
   M register_module(const std::string& name, M layer) {
@@ -132,7 +142,7 @@ class REPRISE_API Module : public Callable {
   /// inputs that forward does not take.
   Tensors call(std::span<const Tensor> in) override;
   /// The first output. A layer of known type gives all that its forward returns (layer.h).
-  template <std::same_as<Tensor>... In>
+  template <std::derived_from<Tensor>... In>
   requires(sizeof...(In) > 0) Tensor operator()(const In&... in) {
     const std::array<Tensor, sizeof...(In)> inputs{in...};
     return std::move(call(inputs).front());
@@ -142,7 +152,16 @@ class REPRISE_API Module : public Callable {
   virtual std::string extra_repr() const { return {}; }
   /// Another handle on the same layer.
   virtual std::shared_ptr<Module> share() const = 0;
+  std::shared_ptr<Callable> copy() const final { return share(); }
   bool shares_state_with(const Module& other) const { return state_ == other.state_; }
+
+  /// An independent layer: parameters, buffers, submodules and mode of its own, with equal values
+  /// and no gradients. What is shared within this layer (a submodule, tied weights) is shared
+  /// within the clone; hooks are copied, and layers that they or other lambdas capture are cloned.
+  /// What members point to and unregistered tensors stay shared. Value error when a registered
+  /// tensor is kept as a plain Tensor (see nn::Parameter), or a registered module by pointer: the
+  /// clone would use the original's. A layer of known type gives that type (layer.h).
+  std::shared_ptr<Module> clone() const;
 
  protected:
   Module() : state_(std::make_shared<detail::ModuleState>()) {}
@@ -157,6 +176,7 @@ class REPRISE_API Module : public Callable {
   void locate(Error& error) const;
 
  private:
+  friend class detail::CloneScope;
   void check_name(const std::string& name) const;
 
   std::shared_ptr<detail::ModuleState> state_;

@@ -54,6 +54,7 @@ class CatCallable final : public Callable {
   explicit CatCallable(int64_t dim) : dim_(dim) {}
   std::string name() const override { return "cat"; }
   Tensors call(std::span<const Tensor> in) override { return {cat(Tensors(in), dim_)}; }
+  std::shared_ptr<Callable> copy() const override { return std::make_shared<CatCallable>(*this); }
 
  private:
   int64_t dim_;

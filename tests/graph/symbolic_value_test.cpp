@@ -515,6 +515,7 @@ TEST(SymbolicGraph, AMillionNodesBuildAndDie) {
   struct Pass final : Callable {
     std::string name() const override { return "pass"; }
     Tensors call(std::span<const Tensor> in) override { return Tensors(in); }
+    std::shared_ptr<Callable> copy() const override { return std::make_shared<Pass>(); }
   };
   const auto pass = std::make_shared<Pass>();
   const Tensor x = Input({}, {.batch_shape = Shape{1}});

@@ -22,7 +22,7 @@ struct Block : nn::Layer<Block> {
 struct Net : nn::Layer<Net> {
   Block block;
   nn::Sequential head{nn::Flatten(), nn::Linear(4 * 5 * 5, 2)};
-  Tensor scale = register_parameter("scale", ones({1}));
+  nn::Parameter scale = register_parameter("scale", ones({1}));
   Net() {
     register_module("block", block);
     register_module("head", head);
