@@ -28,7 +28,7 @@ Shape only(std::string_view what, const std::vector<Shape>& shapes) {
 
 /// What all handles on one model share.
 struct detail::ModelState {
-  Tensors inputs, outputs;  ///< symbols
+  Tensors inputs, outputs;  ///< symbols; none after detach_from_graph
   std::shared_ptr<const ReplayPlan> plan;
   std::shared_ptr<CompiledModel> compiled;
 };
@@ -38,6 +38,16 @@ SymbolicModel::SymbolicModel(const SymbolicTensors& inputs, const SymbolicTensor
   const auto plan = std::make_shared<detail::ReplayPlan>(detail::make_replay_plan(inputs, outputs));
   *model_ = {inputs, outputs, plan, std::make_shared<detail::CompiledModel>(plan)};
   register_layers();
+}
+
+SymbolicModel::SymbolicModel(const SymbolicModel& other) : Layer(other), model_(other.model_) {
+  auto* scope = nn::detail::CloneScope::current();
+  if (scope == nullptr) return;
+  model_ = scope->once(other.model_, [&] {
+    const auto plan = std::make_shared<detail::ReplayPlan>(detail::clone(other.plan(), *scope));
+    const auto compiled = std::make_shared<detail::CompiledModel>(plan);
+    return std::make_shared<detail::ModelState>(detail::ModelState{{}, {}, plan, compiled});
+  });
 }
 
 void SymbolicModel::register_layers() {

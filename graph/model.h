@@ -84,6 +84,17 @@ class REPRISE_API SymbolicModel : public nn::Layer<SymbolicModel> {
   /// needed. Graph error naming the node when an output needs an Input that was not given.
   SymbolicModel(const SymbolicTensors& inputs, const SymbolicTensors& outputs);
 
+  /// Copies are handles on the same model, unless a clone is being made.
+  SymbolicModel(const SymbolicModel& other);
+  SymbolicModel(SymbolicModel&&) = default;
+  SymbolicModel& operator=(const SymbolicModel& other) { return *this = SymbolicModel(other); }
+  SymbolicModel& operator=(SymbolicModel&&) = default;
+
+  /// An independent model (see nn::Module::clone) with nothing of the symbolic graph: its layers,
+  /// its nested models and the tensors mixed in as constants are its own. Functions are copied with
+  /// the layers that they capture. It is not compiled.
+  SymbolicModel detach_from_graph() const { return clone(); }
+
   /// Replays on real tensors, or adds one node when an input is symbolic. The output of a model
   /// that has one; Graph error for a model of several (see outputs). Shape and DType errors name
   /// the input.

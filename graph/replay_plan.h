@@ -1,6 +1,7 @@
 #pragma once
 // What a SymbolicModel runs and prints: its nodes in one order, each with what it reads.
 
+#include "../layers/clone_scope.h"
 #include "../layers/module.h"
 #include "symbolic.h"
 
@@ -28,7 +29,7 @@ struct Value {
   std::string type;  ///< "(None, 8, 28, 28)", "std::set<int>"
   Meta meta;
   const BoxType* boxed = nullptr;  ///< the type of a value that is no tensor
-  nn::Module* module = nullptr;  ///< null for inputs and functions
+  nn::Module* module = nullptr;    ///< null for inputs and functions
   std::vector<size_t> parents;
 };
 
@@ -41,6 +42,9 @@ struct ReplayPlan {
 
 /// Graph error naming the node when an output needs an Input that was not given.
 ReplayPlan make_replay_plan(const Tensors& inputs, const Tensors& outputs);
+
+/// The same steps on clones of their layers, functions and constants.
+ReplayPlan clone(const ReplayPlan& plan, nn::detail::CloneScope& scope);
 
 /// Value, Shape and DType errors that name the input.
 void check_inputs(const ReplayPlan& plan, std::span<const Tensor> in);
