@@ -157,7 +157,8 @@ class REPRISE_API Module : public Callable {
 
   /// An independent layer: parameters, buffers, submodules and mode of its own, with equal values
   /// and no gradients. What is shared within this layer (a submodule, tied weights) is shared
-  /// within the clone; hooks are copied, and layers that they or other lambdas capture are cloned.
+  /// within the clone. Its hooks are copied (handles on them stay with the original), and layers
+  /// that they or other lambdas capture are cloned.
   /// What members point to and unregistered tensors stay shared. Value error when a registered
   /// tensor is kept as a plain Tensor (see nn::Parameter), or a registered module by pointer: the
   /// clone would use the original's. A layer of known type gives that type (layer.h).

@@ -1,5 +1,7 @@
+#include <atomic>
 #include <map>
 #include <optional>
+#include <thread>
 
 #include "../../autograd/tape.h"
 #include "../../core/random.h"
@@ -309,6 +311,21 @@ TEST(Clone, FollowsCopyConstructorsOfUsers) {
   const Assigning copy = net, twin = net.clone();
   EXPECT_TRUE(copy.fc.shares_state_with(net.fc));
   EXPECT_TRUE(twin.fc.shares_state_with(*twin.children()[0].second));
+}
+
+TEST(Clone, ManyThreadsCloneOneLayer) {
+  const auto outside = std::make_shared<nn::Linear>(12, 4);
+  const nn::Sequential net(Net(), nn::Sequential({outside, std::make_shared<nn::ReLU>()}));
+  const Values before = values_of(net);
+  std::vector<std::thread> threads;
+  std::atomic<int> equal = 0;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int k = 0; k < 50; ++k) equal += values_of(net.clone()) == before;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(equal, 200);
 }
 
 TEST(Clone, ParametersPassForTensors) {
