@@ -3,6 +3,8 @@
 
 #include <reprise/reprise.h>
 
+#include <vector>
+
 namespace reprise_bench {
 
 inline reprise::SymbolicModel linear_chain(int64_t depth) {
@@ -12,9 +14,15 @@ inline reprise::SymbolicModel linear_chain(int64_t depth) {
   return reprise::SymbolicModel(inputs, x);
 }
 
+inline std::vector<reprise::nn::Linear> linear_layers(int64_t depth) {
+  std::vector<reprise::nn::Linear> layers;
+  for (int64_t i = 0; i < depth; ++i) layers.emplace_back(4, 4);
+  return layers;
+}
+
 inline reprise::nn::Sequential eager_chain(int64_t depth) {
   reprise::nn::Sequential chain;
-  for (int64_t i = 0; i < depth; ++i) chain.push_back(reprise::nn::Linear(4, 4));
+  for (const auto& layer : linear_layers(depth)) chain.push_back(layer);
   return chain;
 }
 

@@ -126,9 +126,18 @@ BENCHMARK_CAPTURE(fork_join, meet, true)->Name("fork_join/meet")->UseRealTime();
 BENCHMARK_CAPTURE(eager_add, plain, false)->Name("eager_add/plain")->UseRealTime();
 BENCHMARK_CAPTURE(eager_add, grad, true)->Name("eager_add/requires_grad")->UseRealTime();
 
+/// The layers by themselves, for what a model costs over them.
+auto bare_chain(int64_t depth) {
+  return [layers = linear_layers(depth)](Tensor x) mutable {
+    for (nn::Linear& layer : layers) x = layer(x);
+    return x;
+  };
+}
+
 void depths(benchmark::internal::Benchmark* b) { b->Arg(250)->Arg(1000)->UseRealTime(); }
 
 BENCHMARK_CAPTURE(chain_forward, replay, linear_chain)->Name("linear_chain/forward")->Apply(depths);
+BENCHMARK_CAPTURE(chain_forward, bare, bare_chain)->Name("bare_chain/forward")->Apply(depths);
 BENCHMARK_CAPTURE(chain_train, replay, linear_chain)->Name("linear_chain/train")->Apply(depths);
 BENCHMARK_CAPTURE(chain_forward, eager, eager_chain)->Name("eager_chain/forward")->Apply(depths);
 BENCHMARK_CAPTURE(chain_train, eager, eager_chain)->Name("eager_chain/train")->Apply(depths);
