@@ -53,10 +53,23 @@ std::string entry_text(const CallEntry& entry, Arenas& arenas) {
 
 }  // namespace
 
+std::string CompiledModel::split_report() const {
+  std::string names, rows;
+  for (const Step& step : split_->steps) {
+    if (const auto* part = dynamic_cast<const Part*>(step.callable.get())) {
+      rows += part->report();
+    } else {
+      names += text(names.empty() ? "" : ", ", step.name);
+    }
+  }
+  return text("SymbolicModel: parts between C++ code (", names, ")\n", rows);
+}
+
 std::string CompiledModel::report() const {
   if (!is_compiled()) return "SymbolicModel: not compiled\n";
   const TryLock lock(*busy_);
   check(static_cast<bool>(lock), ErrorKind::Graph, "SymbolicModel: another thread runs it");
+  if (split_) return split_report();
   Arenas arenas;
   std::string rows;
   for (size_t i = entries_.size(); i-- > 0;) rows += entry_text(*entries_[i], arenas);

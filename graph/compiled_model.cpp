@@ -6,6 +6,7 @@
 #include "../autograd/tape.h"
 #include "../core/dispatch.h"
 #include "passes/passes.h"
+#include "split_plan.h"
 
 namespace reprise::detail {
 namespace {
@@ -35,6 +36,24 @@ void check_writes_no_input(const Graph& graph) {
 }
 
 }  // namespace
+
+CompiledModel::Part::Part(ReplayPlan plan, const CompiledModel& whole)
+    : plan_(std::make_shared<ReplayPlan>(std::move(plan))), compiled_(plan_) {
+  compiled_.options_ = whole.options_;
+  compiled_.modules_ = whole.modules_;
+  compiled_.tensors_ = whole.tensors_;
+  compiled_.on_ = true;
+}
+
+Tensors CompiledModel::Part::call(std::span<const Tensor> in) {
+  if (auto out = compiled_.call(in)) return *std::move(out);
+  return replay(*plan_, in);
+}
+
+std::shared_ptr<Callable> CompiledModel::Part::copy() const {
+  fail(ErrorKind::Internal,
+       "internal error in Reprise: what was compiled is made anew, not copied");
+}
 
 CompiledModel::CompiledModel(std::shared_ptr<const ReplayPlan> plan) : plan_(std::move(plan)) {}
 
@@ -66,8 +85,10 @@ void CompiledModel::compile(const nn::Module& model, const ModelCompileOptions& 
     }
   }
   on_.store(true, std::memory_order_release);
+  if (const auto host = host_steps(*plan_); !host.empty()) return split(*host.begin());
   std::ranges::sort(options_.batch_sizes, std::greater());  // the first one makes the arena
   for (int64_t batch : options_.batch_sizes) {
+    if (split_) return;
     prepare(batch, false);
     if (options_.train) prepare(batch, true);
   }
@@ -80,7 +101,18 @@ void CompiledModel::decompile() {
   clear();
 }
 
+void CompiledModel::split(size_t at) {
+  std::set<size_t> host = host_steps(*plan_);
+  host.insert(at);
+  split_ = std::make_shared<ReplayPlan>(split_plan(*plan_, host, [this](ReplayPlan part) {
+    return std::make_shared<Part>(std::move(part), *this);
+  }));
+  entries_.clear();
+  fallbacks_.clear();
+}
+
 void CompiledModel::clear() {
+  split_.reset();
   entries_.clear();
   fallbacks_.clear();
   modules_.clear();
@@ -117,12 +149,17 @@ std::optional<Tensors> CompiledModel::call(std::span<const Tensor> in) {
   for (const Tensor& x : in) {
     if (!x.has_data()) return {};
   }
-  const TryLock lock(*busy_);
-  if (!lock || !is_compiled() || hooked() != nullptr) return {};
-  CallEntry& entry = find_or_make(in);
-  if (entry.gradient) return entry.gradient->forward(in);
-  if (entry.inference) return entry.inference->call(in);
-  return {};
+  std::shared_ptr<const ReplayPlan> split;
+  {
+    const TryLock lock(*busy_);
+    if (!lock || !is_compiled() || hooked() != nullptr) return {};
+    CallEntry* entry = split_ ? nullptr : find_or_make(in);
+    if (entry != nullptr && entry->gradient) return entry->gradient->forward(in);
+    if (entry != nullptr && entry->inference) return entry->inference->call(in);
+    if (entry != nullptr) return {};
+    split = split_;
+  }
+  return replay(*split, in);
 }
 
 CallKey CompiledModel::make_key(std::vector<CallKey::InputKey> inputs, bool grad) const {
@@ -151,14 +188,14 @@ bool CompiledModel::matches(const CallKey& key, std::span<const Tensor> in, bool
   return true;
 }
 
-CallEntry& CompiledModel::find_or_make(std::span<const Tensor> in) {
+CallEntry* CompiledModel::find_or_make(std::span<const Tensor> in) {
   const bool grad = grad_enabled();
   for (Entries* list : {&entries_, &fallbacks_}) {
     for (size_t i = 0; i < list->size(); ++i) {
       if (!matches((*list)[i]->key, in, grad)) continue;
       std::rotate(list->begin(), list->begin() + static_cast<ptrdiff_t>(i),
                   list->begin() + static_cast<ptrdiff_t>(i) + 1);
-      return *list->front();
+      return list->front().get();
     }
   }
   check_inputs(*plan_, in);
@@ -177,32 +214,33 @@ void CompiledModel::drop_stale() {
   std::erase_if(fallbacks_, is_stale);
 }
 
-CallEntry& CompiledModel::add(CallKey key) {
+CallEntry* CompiledModel::add(CallKey key) {
   drop_stale();
   auto entry = std::make_unique<CallEntry>(CallEntry{std::move(key)});
+  size_t step = plan_->steps.size();
   try {
-    make(*entry);
+    make(*entry, step);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::Internal || error.kind() == ErrorKind::OutOfMemory) throw;
+    if (error.kind() == ErrorKind::Graph && step < plan_->steps.size() && plan_->steps.size() > 1) {
+      split(step);
+      return nullptr;
+    }
     entry->reason = error.what();
   }
   Entries& list = entry->reason.empty() ? entries_ : fallbacks_;
   list.insert(list.begin(), std::move(entry));
   if (list.size() > options_.max_programs) list.pop_back();
-  return *list.front();
+  return list.front().get();
 }
 
-void CompiledModel::make(CallEntry& entry) const {
-  for (const Value& value : plan_->values) {
-    check(value.boxed == nullptr, ErrorKind::Graph, value.name, " is of type ", value.type,
-          ": programs are made of tensors");
-  }
+void CompiledModel::make(CallEntry& entry, size_t& step) const {
   const GradModeGuard mode(entry.key.grad);
   std::vector<Example> examples;
   for (const auto& [meta, requires_grad] : entry.key.inputs) {
     examples.emplace_back(meta_tensor(meta)).requires_grad = requires_grad;
   }
-  const Traceable f = [&](const Tensors& in) { return replay(*plan_, in); };
+  const Traceable f = [&](const Tensors& in) { return replay(*plan_, in, &step); };
   const TraceOptions trace_options{.names = options_.compile.names};
   GradientGraphs graphs;
   if (entry.key.grad) {

@@ -49,17 +49,24 @@ class CompiledModel {
  private:
   using Entries = std::vector<std::unique_ptr<CallEntry>>;  // most recently used first
 
+  class Part;  // what lies between two host steps, with programs of its own
+
   void clear();
+  /// `at` cannot be traced: from now on it and its like run as they are, between parts.
+  void split(size_t at);
   void prepare(int64_t batch, bool grad);
   /// A layer with hooks, or null.
   const nn::Module* hooked() const;
   bool matches(const CallKey& key, std::span<const Tensor> in, bool grad) const;
   CallKey make_key(std::vector<CallKey::InputKey> inputs, bool grad) const;
-  CallEntry& find_or_make(std::span<const Tensor> in);
-  CallEntry& add(CallKey key);
-  void make(CallEntry& entry) const;
+  /// Null when the model was split instead.
+  CallEntry* find_or_make(std::span<const Tensor> in);
+  CallEntry* add(CallKey key);
+  /// `step` is the one that is traced.
+  void make(CallEntry& entry, size_t& step) const;
   const CallEntry* larger_than(const CallKey& key) const;
   void drop_stale();
+  std::string split_report() const;
 
   const std::shared_ptr<const ReplayPlan> plan_;
   const std::shared_ptr<std::atomic_flag> busy_ = std::make_shared<std::atomic_flag>();
@@ -68,6 +75,20 @@ class CompiledModel {
   std::vector<std::shared_ptr<nn::Module>> modules_;  // below the model
   std::vector<Tensor> tensors_;
   Entries entries_, fallbacks_;
+  std::shared_ptr<const ReplayPlan> split_;  // parts and host steps; null for a model of one part
+};
+
+class CompiledModel::Part final : public Callable {
+ public:
+  Part(ReplayPlan plan, const CompiledModel& whole);
+  std::string name() const override { return "part"; }
+  Tensors call(std::span<const Tensor> in) override;
+  std::shared_ptr<Callable> copy() const override;
+  std::string report() const { return compiled_.report(); }
+
+ private:
+  std::shared_ptr<const ReplayPlan> plan_;
+  CompiledModel compiled_;
 };
 
 }  // namespace detail

@@ -10,7 +10,7 @@ namespace reprise {
 
 struct ModelCompileOptions {
   /// Programs for inputs of these batch sizes are made at once; smaller batches share the memory of
-  /// larger ones. For a model with an unknown batch size.
+  /// larger ones. For a model with an unknown batch size and without C++ code between its layers.
   std::vector<int64_t> batch_sizes = {};
   bool train = false;        ///< for `batch_sizes`: also a forward and a backward with gradients
   size_t max_programs = 32;  ///< kept; the least recently used one goes
@@ -128,9 +128,10 @@ class REPRISE_API SymbolicModel : public nn::Layer<SymbolicModel> {
   /// From now on this model and its copies run programs: one for each layout of inputs, mode of the
   /// layers and grad mode, made on first use. With gradients there are two, and a call leaves one
   /// node on the tape; differentiating it twice is an Autograd error. The C++ code of layers runs
-  /// when a program is made, and no more: a layer that reads values, or has hooks, keeps the whole
-  /// model running layer by layer (compile_report says so), and so does a second thread while one
-  /// is inside. Outputs are fresh tensors. Values written through data<T>() may be seen only after
+  /// when a program is made, and no more. Functions of add_to_graph, and layers that read values,
+  /// run each time, between parts that are programs. A layer with hooks keeps the whole model
+  /// running layer by layer (compile_report says so), and so does a second thread while one is
+  /// inside. Outputs are fresh tensors. Values written through data<T>() may be seen only after
   /// the next `compile`. Value error for wrong options, Graph error while another thread runs it.
   void compile(const ModelCompileOptions& options = {});
   /// Back to running layer by layer.

@@ -46,7 +46,7 @@ Tensors run_step(const Step& step, std::span<const Tensor> values) {
   try {
     return step.callable->call(arguments);
   } catch (Error& error) {
-    error.prepend(step.name);
+    if (!step.name.empty()) error.prepend(step.name);
     throw;
   }
 }
@@ -59,17 +59,19 @@ void check_inputs(const ReplayPlan& plan, std::span<const Tensor> in) {
   for (size_t i = 0; i < in.size(); ++i) check_input(i, plan.values[i], in[i]);
 }
 
-Tensors replay(const ReplayPlan& plan, std::span<const Tensor> in) {
+Tensors replay(const ReplayPlan& plan, std::span<const Tensor> in, size_t* at) {
   check_inputs(plan, in);
   std::vector<Tensor> values(plan.values.size());
   std::ranges::copy(in, values.begin());
   for (const Step& step : plan.steps) {
+    if (at != nullptr) *at = static_cast<size_t>(&step - plan.steps.data());
     Tensors out = run_step(step, values);
     for (size_t i = 0; i < step.outputs.size(); ++i) {
       if (step.outputs[i] != SIZE_MAX) values[step.outputs[i]] = std::move(out[i]);
     }
     for (size_t value : step.last_use_of) values[value] = Tensor();
   }
+  if (at != nullptr) *at = plan.steps.size();
   Tensors out;
   for (size_t value : plan.outputs) out.push_back(values[value]);
   return out;

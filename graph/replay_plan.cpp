@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <ranges>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
@@ -63,7 +64,7 @@ class Builder {
     for (const SymbolicNode* node : inner) check_given(*node, inner);
     for (SymbolicNode* node : inner) add_node(node);
     for (SymbolicNode* node : outputs) plan_.outputs.push_back(value_of_.at(node));
-    find_last_uses();
+    find_last_uses(plan_);
   }
   ReplayPlan take() { return std::move(plan_); }
 
@@ -144,22 +145,6 @@ class Builder {
     plan_.steps.push_back(std::move(step));
   }
 
-  /// A value is let go after the last step that reads or makes it, unless it is an output.
-  void find_last_uses() {
-    std::vector<bool> needed_later(plan_.values.size(), false);
-    for (size_t value : plan_.outputs) needed_later[value] = true;
-    for (size_t i = plan_.steps.size(); i-- > 0;) {
-      Step& step = plan_.steps[i];
-      const auto use = [&](size_t value) {
-        if (value == SIZE_MAX || needed_later[value]) return;
-        needed_later[value] = true;
-        step.last_use_of.push_back(value);
-      };
-      for (const Source& source : step.arguments) use(source.value);
-      for (size_t value : step.outputs) use(value);
-    }
-  }
-
   ReplayPlan plan_;
   std::map<std::string, int> count_;
   std::set<std::string> used_;
@@ -169,6 +154,20 @@ class Builder {
 };
 
 }  // namespace
+
+void find_last_uses(ReplayPlan& plan) {
+  std::vector<bool> needed_later(plan.values.size(), false);
+  for (size_t value : plan.outputs) needed_later[value] = true;
+  for (Step& step : std::views::reverse(plan.steps)) {
+    const auto use = [&](size_t value) {
+      if (value == SIZE_MAX || needed_later[value]) return;
+      needed_later[value] = true;
+      step.last_use_of.push_back(value);
+    };
+    for (const Source& source : step.arguments) use(source.value);
+    for (size_t value : step.outputs) use(value);
+  }
+}
 
 ReplayPlan make_replay_plan(const Tensors& inputs, const Tensors& outputs) {
   const Nodes from = nodes_of("input", inputs), to = nodes_of("output", outputs);

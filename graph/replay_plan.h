@@ -17,7 +17,7 @@ struct Source {
 /// One call; it writes `outputs` (nodes nobody needs are written all the same).
 struct Step {
   std::shared_ptr<Callable> callable;
-  std::string name;  ///< "Conv2d_3"
+  std::string name;  ///< "Conv2d_3"; empty for a part of a plan, whose steps have names
   std::vector<Source> arguments;
   std::vector<size_t> outputs;      ///< values by output of the call; SIZE_MAX when not needed
   std::vector<size_t> last_use_of;  ///< values that no later step reads
@@ -46,9 +46,13 @@ ReplayPlan make_replay_plan(const Tensors& inputs, const Tensors& outputs);
 /// The same steps on clones of their layers, functions and constants.
 ReplayPlan clone(const ReplayPlan& plan, nn::detail::CloneScope& scope);
 
+/// A value is let go after the last step that reads or makes it, unless it is an output.
+void find_last_uses(ReplayPlan& plan);
+
 /// Value, Shape and DType errors that name the input.
 void check_inputs(const ReplayPlan& plan, std::span<const Tensor> in);
-/// Runs it layer by layer. The errors of check_inputs; those of layers name the layer.
-Tensors replay(const ReplayPlan& plan, std::span<const Tensor> in);
+/// Runs it layer by layer. The errors of check_inputs; those of layers name the layer. `step`, when
+/// given, always holds the number of the step that runs.
+Tensors replay(const ReplayPlan& plan, std::span<const Tensor> in, size_t* step = nullptr);
 
 }  // namespace reprise::detail
