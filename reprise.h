@@ -8,6 +8,7 @@
 #include "./core/allocator.h"
 #include "./core/ops.h"
 #include "./core/parallel.h"
+#include "./core/print.h"
 #include "./core/random.h"
 #include "./data/datasets.h"
 #include "./graph/dot.h"

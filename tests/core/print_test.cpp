@@ -4,6 +4,7 @@
 #include <limits>
 #include <sstream>
 
+#include "../../core/print.h"
 #include "expect.h"
 
 namespace reprise {
@@ -48,6 +49,10 @@ TEST(Print, StreamsTheSameText) {
   std::ostringstream out;
   out << tensor({1, 2});
   EXPECT_EQ(out.str(), to_string(tensor({1, 2})));
+  out.str("");
+  out << Shape{2, 3} << ' ' << Pair(1, 2) << ' ' << float64 << ' ' << Device::cpu() << ' '
+      << ErrorKind::Io;
+  EXPECT_EQ(out.str(), "[2, 3] [1, 2] float64 cpu Io");
 }
 
 TEST(Print, LeavesNoTrace) {
