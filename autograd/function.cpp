@@ -38,6 +38,10 @@ void FunctionNode::free_saved() {
   context.saved_.clear();
 }
 
+void FunctionNode::visit_saved(const std::function<void(const Operand&)>& visit) const {
+  for (const auto& [operand, is_output] : context.saved_) visit(operand);
+}
+
 Tensors FunctionNode::vjp(const Vjp& v) {
   context.needs_ = v.needs;
   Tensors gy(v.gy);

@@ -54,6 +54,7 @@ struct REPRISE_API FunctionNode : Node {
   FunctionNode() : Node(nullptr) { context.node_ = this; }
 
   void free_saved() override;
+  void visit_saved(const std::function<void(const Operand&)>& visit) const override;
   Tensors vjp(const Vjp& v) final;
   virtual Tensors backward(const Tensors& gy) = 0;
   /// Ties `out` to `in` and keeps what was saved, when gradients are recorded.

@@ -56,6 +56,15 @@ void Node::free_saved() {
   for (Operand& operand : out) operand.storage.reset();
 }
 
+void Node::visit_saved(const std::function<void(const Operand&)>& visit) const {
+  for (const Operand& operand : in) {
+    if (operand.saved()) visit(operand);
+  }
+  for (const Operand& operand : out) {
+    if (operand.saved()) visit(operand);
+  }
+}
+
 bool records(std::span<const Tensor> in) {
   const auto is_tracked = [](const Tensor& t) { return tracked(t.impl()); };
   return grad_enabled() && std::any_of(in.begin(), in.end(), is_tracked) &&

@@ -71,6 +71,8 @@ struct Node : Record {
   virtual Tensors vjp(const Vjp& v) { return op->vjp(v); }
   /// Gives the saved data back; the node cannot run again.
   virtual void free_saved();
+  /// Calls `visit` with every operand that is saved.
+  virtual void visit_saved(const std::function<void(const Operand&)>& visit) const;
 
   const OpRef op;  ///< null for a custom function
   const uint64_t sequence;

@@ -4,6 +4,7 @@
 
 #include "../layers/layer.h"
 #include "program.h"
+#include "summary.h"
 #include "symbolic_value.h"
 
 namespace reprise {
@@ -150,8 +151,9 @@ class REPRISE_API SymbolicModel : public nn::Layer<SymbolicModel> {
   std::vector<Shape> output_shapes() const;
 
   /// A table: number (with * on outputs), Layer, Output shape, Params, Parent; then totals, in
-  /// which shared parameters count once.
-  std::string summary() const;
+  /// which shared parameters count once. Value error for a wrong option, and with `memory` the
+  /// errors of layers that cannot be called with such a batch.
+  std::string summary(const SummaryOptions& options = {}) const;
 
   /// What is replayed, for those who draw it (replay_plan.h).
   const detail::ReplayPlan& plan() const;

@@ -53,4 +53,54 @@ inline SymbolicModel net() {
   return SymbolicModel(inputs, nn::Linear(200, 10)(x));
 }
 
+/// Three Conv2d with ReLU and a Linear on images of one channel, 28 x 28: what the classifier and
+/// its feature extractor share.
+struct ConvClassifier {
+  Tensor inputs = Input({1, 28, 28}), features = convolutions(inputs);
+  Tensor outputs = nn::Linear(6272, 10)(nn::Flatten()(features));
+  SymbolicModel classifier{inputs, outputs}, extractor{inputs, features};
+
+  static Tensor convolutions(Tensor x) {
+    for (int i = 0; i < 3; ++i) x = nn::Conv2d(x.C(), 8, 3, {.padding = 1})(x)(nn::ReLU());
+    return x;
+  }
+};
+
+/// How far the features of two images are apart, the second one noisy.
+inline SymbolicModel feature_difference(const SymbolicModel& extractor) {
+  const auto first = Input({1, 28, 28}), second = Input({1, 28, 28}), noise = Input({1, 28, 28});
+  const auto a = extractor(first);
+  const auto noisy = second + noise;
+  const auto b = extractor(noisy);
+  return SymbolicModel({first, second, noise}, sum(pow(a - b, 2), {1, 2, 3}));
+}
+
+/// Conv2d, MaxPool2d, ReLU, Flatten and a Linear to 200.
+inline Tensor image_branch(const Tensor& image) {
+  const auto x = nn::Conv2d(image.C(), 16, 3)(image)(nn::MaxPool2d(3))(nn::ReLU())(nn::Flatten());
+  return nn::Linear(x.features(), 200)(x);
+}
+
+inline SymbolicModel two_heads(const SymbolicTensors& inputs, const Tensor& features, int64_t first,
+                               int64_t second) {
+  const auto x = nn::Linear(200, 400)(features)(nn::ReLU());
+  const auto a = nn::Linear(400, first)(x), b = nn::Linear(400, second)(x);
+  return SymbolicModel(inputs, {a, b});
+}
+
+inline SymbolicModel image_and_vector() {
+  const auto image = Input({3, 32, 32}), vector = Input({64});
+  const auto a = image_branch(image);
+  auto b = nn::Linear(64, 512)(vector)(nn::ReLU());
+  b = nn::Linear(512, 512)(b)(nn::ReLU());
+  b = nn::Linear(512, 200)(b);
+  return two_heads({image, vector}, a + b, 10, 1);
+}
+
+inline SymbolicModel two_images() {
+  const auto gray = Input({1, 28, 28}), rgb = Input({3, 32, 32});
+  const auto a = image_branch(gray), b = image_branch(rgb);
+  return two_heads({gray, rgb}, a + b, 10, 10);
+}
+
 }  // namespace reprise::test
