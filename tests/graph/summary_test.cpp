@@ -143,5 +143,127 @@ _____________________________________________________
 )");
 }
 
+TEST(Summary, AClassifierAndItsFeatureExtractor) {
+  const test::ConvClassifier models;
+  EXPECT_EQ("\n" + models.classifier.summary(), R"(
+____________________________________________________
+     Layer       Output shape        Params   Parent
+====================================================
+1    Input_1     (None, 1, 28, 28)   0
+2    Conv2d_1    (None, 8, 28, 28)   80       1
+3    ReLU_1      (None, 8, 28, 28)   0        2
+4    Conv2d_2    (None, 8, 28, 28)   584      3
+5    ReLU_2      (None, 8, 28, 28)   0        4
+6    Conv2d_3    (None, 8, 28, 28)   584      5
+7    ReLU_3      (None, 8, 28, 28)   0        6
+8    Flatten_1   (None, 6272)        0        7
+9*   Linear_1    (None, 10)          62730    8
+====================================================
+Total params: 63978
+Trainable params: 63978
+Non-trainable params: 0
+____________________________________________________
+)");
+  EXPECT_EQ("\n" + models.extractor.summary(), R"(
+___________________________________________________
+     Layer      Output shape        Params   Parent
+===================================================
+1    Input_1    (None, 1, 28, 28)   0
+2    Conv2d_1   (None, 8, 28, 28)   80       1
+3    ReLU_1     (None, 8, 28, 28)   0        2
+4    Conv2d_2   (None, 8, 28, 28)   584      3
+5    ReLU_2     (None, 8, 28, 28)   0        4
+6    Conv2d_3   (None, 8, 28, 28)   584      5
+7*   ReLU_3     (None, 8, 28, 28)   0        6
+===================================================
+Total params: 1248
+Trainable params: 1248
+Non-trainable params: 0
+___________________________________________________
+)");
+}
+
+TEST(Summary, AModelUsedTwiceCountsOnce) {
+  EXPECT_EQ("\n" + test::feature_difference(test::ConvClassifier().extractor).summary(), R"(
+__________________________________________________________
+     Layer             Output shape        Params   Parent
+==========================================================
+1    Input_1           (None, 1, 28, 28)   0
+2    Input_2           (None, 1, 28, 28)   0
+3    Input_3           (None, 1, 28, 28)   0
+4    SymbolicModel_1   (None, 8, 28, 28)   1248     1
+5    Add_1             (None, 1, 28, 28)   0        2,3
+6    SymbolicModel_2   (None, 8, 28, 28)   1248     5
+7    Sub_1             (None, 8, 28, 28)   0        4,6
+8    Pow_1             (None, 8, 28, 28)   0        7
+9*   Sum_1             (None,)             0        8
+==========================================================
+Total params: 1248
+Trainable params: 1248
+Non-trainable params: 0
+__________________________________________________________
+)");
+}
+
+TEST(Summary, AnImageAndAVector) {
+  EXPECT_EQ("\n" + test::image_and_vector().summary(), R"(
+________________________________________________________
+      Layer         Output shape         Params   Parent
+========================================================
+1     Input_1       (None, 3, 32, 32)    0
+2     Input_2       (None, 64)           0
+3     Conv2d_1      (None, 16, 30, 30)   448      1
+4     MaxPool2d_1   (None, 16, 10, 10)   0        3
+5     ReLU_1        (None, 16, 10, 10)   0        4
+6     Flatten_1     (None, 1600)         0        5
+7     Linear_1      (None, 200)          320200   6
+8     Linear_2      (None, 512)          33280    2
+9     ReLU_2        (None, 512)          0        8
+10    Linear_3      (None, 512)          262656   9
+11    ReLU_3        (None, 512)          0        10
+12    Linear_4      (None, 200)          102600   11
+13    Add_1         (None, 200)          0        7,12
+14    Linear_5      (None, 400)          80400    13
+15    ReLU_4        (None, 400)          0        14
+16*   Linear_6      (None, 10)           4010     15
+17*   Linear_7      (None, 1)            401      15
+========================================================
+Total params: 803995
+Trainable params: 803995
+Non-trainable params: 0
+________________________________________________________
+)");
+}
+
+TEST(Summary, TwoImagesAndTwoHeads) {
+  EXPECT_EQ("\n" + test::two_images().summary(), R"(
+________________________________________________________
+      Layer         Output shape         Params   Parent
+========================================================
+1     Input_1       (None, 1, 28, 28)    0
+2     Input_2       (None, 3, 32, 32)    0
+3     Conv2d_1      (None, 16, 26, 26)   160      1
+4     MaxPool2d_1   (None, 16, 8, 8)     0        3
+5     ReLU_1        (None, 16, 8, 8)     0        4
+6     Flatten_1     (None, 1024)         0        5
+7     Linear_1      (None, 200)          205000   6
+8     Conv2d_2      (None, 16, 30, 30)   448      2
+9     MaxPool2d_2   (None, 16, 10, 10)   0        8
+10    ReLU_2        (None, 16, 10, 10)   0        9
+11    Flatten_2     (None, 1600)         0        10
+12    Linear_2      (None, 200)          320200   11
+13    Add_1         (None, 200)          0        7,12
+14    Linear_3      (None, 400)          80400    13
+15    ReLU_3        (None, 400)          0        14
+16*   Linear_4      (None, 10)           4010     15
+17*   Linear_5      (None, 10)           4010     15
+========================================================
+Total params: 614228
+Trainable params: 614228
+Non-trainable params: 0
+________________________________________________________
+)");
+}
+
 }  // namespace
 }  // namespace reprise
