@@ -18,7 +18,7 @@ Meta packed_meta(std::string_view op, Shape weight, DType dtype) {
 }  // namespace
 
 Metas FusedConv2d::infer(std::span<const Meta> in) const {
-  check_count(name, in, 2 + size_t{bias} + size_t{residual});
+  check_count(name, in, 2 + size_t{bias} + 2 * size_t{scaled} + size_t{residual});
   Metas operands{in[0], in[1]};
   if (packed) {
     const Meta expected = packed_meta(name, weight_shape, in[1].dtype);
@@ -30,6 +30,11 @@ Metas FusedConv2d::infer(std::span<const Meta> in) const {
   Metas out = Conv2d{*this}.infer(operands);
   check_floating(name, in);
   check_dense(name, in);
+  for (const Meta& factors : in.subspan(2 + size_t{bias}, 2 * size_t{scaled})) {
+    check(factors.shape == Shape{out[0].shape[1]}, ErrorKind::Shape, name,
+          ": expected scale and shift of each channel, ", Shape{out[0].shape[1]}, ", got ",
+          factors.shape);
+  }
   check(!residual || in.back().shape == out[0].shape, ErrorKind::Shape, name,
         ": expected a residual like the result, ", out[0].shape, ", got ", in.back().shape);
   return out;

@@ -7,20 +7,23 @@
 
 namespace reprise {
 
-/// (x, weight[, bias][, residual]) -> activation(conv2d(x, weight, bias) + residual), where the
-/// residual has the shape of the result. All dense. The same bits as the single ops. When `packed`,
-/// weight is what PackConvWeight made of one of `weight_shape`.
+/// (x, weight[, bias][, scale, shift][, residual])
+///   -> activation(conv2d(x, weight, bias) * scale + shift + residual), where scale and shift [O]
+///   are
+/// of each channel, as batch normalisation in eval mode has them, and the residual has the shape of
+/// the result. All dense. The same bits as the single ops. When `packed`, weight is what
+/// PackConvWeight made of one of `weight_shape`.
 struct FusedConv2d : ConvAttributes {
-  bool bias = false, residual = false;
+  bool bias = false, scaled = false, residual = false;
   Activation activation = Activation::none;
   bool packed = false;
   Shape weight_shape = {};  ///< empty unless packed
   static constexpr std::string_view name = "fused_conv2d";
   auto tie() const {
-    return std::tuple_cat(
-        ConvAttributes::tie(),
-        std::tuple(Attr("bias", bias), Attr("residual", residual), Attr("activation", activation),
-                   Attr("packed", packed), Attr("weight_shape", weight_shape)));
+    return std::tuple_cat(ConvAttributes::tie(),
+                          std::tuple(Attr("bias", bias), Attr("scaled", scaled),
+                                     Attr("residual", residual), Attr("activation", activation),
+                                     Attr("packed", packed), Attr("weight_shape", weight_shape)));
   }
   Metas infer(std::span<const Meta> in) const;
   size_t workspace(std::span<const Meta> in, Device device) const;

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "../../core/ops/elementwise.h"
 #include "../../core/ops/fused_conv.h"
 #include "../../core/ops/fused_linear.h"
 #include "../../core/ops/fused_loss.h"
@@ -34,6 +35,36 @@ std::optional<FusedConv2d> convolution(const Rewriter& r, ValueId id, ValueIds& 
   static_cast<ConvAttributes&>(out) = *plain;
   out.bias = in.size() == 3;
   return out;
+}
+
+/// The values [C], one for each channel, that an operand [N, C, H, W] repeats.
+std::optional<ValueId> per_channel(Rewriter& r, ValueId operand) {
+  const Call* expand = r.made_by<Expand>(operand);
+  if (expand == nullptr) return {};
+  const Shape channels{r.meta(operand).shape[1]};
+  const Meta& beside = r.meta(expand->in[0]);
+  if (beside.numel() != channels[0] || beside.dim() < 3 || !beside.is_contiguous() ||
+      beside.shape[static_cast<size_t>(beside.dim()) - 3] != channels[0]) {
+    return {};
+  }
+  const Call* view = r.made_by<ViewAs>(expand->in[0]);
+  const bool was_flat = view != nullptr && r.meta(view->in[0]).shape == channels;
+  return was_flat ? view->in[0] : r.add(ViewAs{channels}, {expand->in[0]});
+}
+
+/// conv(x) * scale + shift, as batch normalisation in eval mode computes it.
+bool conv_batch_norm(Rewriter& r, const Call& call) {
+  const Call* product = r.read_only_here<Mul>(call.in[0]);
+  if (product == nullptr) return false;
+  ValueIds in;
+  auto conv = convolution(r, product->in[0], in);
+  if (!conv || conv->scaled || conv->residual || conv->activation != Activation::none) return false;
+  const auto scale = per_channel(r, product->in[1]), shift = per_channel(r, call.in[1]);
+  if (!scale || !shift) return false;
+  conv->scaled = true;
+  in.push_back(*scale);
+  in.push_back(*shift);
+  return r.replace(call, *conv, in);
 }
 
 /// conv(x) + residual, in either order.
@@ -109,6 +140,7 @@ bool mask_before_pool_grad(Rewriter& r, const Call& call) {
 
 Graph fuse(Graph graph) {
   static constexpr std::array kRules{
+      Rule{"conv_batch_norm", Add::name, conv_batch_norm},
       Rule{"conv_add", Add::name, conv_add},
       Rule{"conv_relu", Relu::name, conv_activation},
       Rule{"conv_tanh", Tanh::name, conv_activation},

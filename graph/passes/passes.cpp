@@ -12,7 +12,6 @@ constexpr std::array kPasses{
     Pass{"dead_code", passes::dead_code},
     Pass{"algebra", passes::algebra},
     Pass{"common_subexpressions", passes::common_subexpressions},
-    Pass{"fold_batch_norm", passes::fold_batch_norm},
     Pass{"fuse", passes::fuse},
     Pass{"pack_weights", passes::pack_weights},
     Pass{"hoist", passes::hoist},

@@ -1,6 +1,6 @@
 #pragma once
 // What happens to a graph between trace and plan. A pass takes a graph and returns one that
-// computes the same: the clean-up passes to the bit, fusions within 2 ULP per fused op.
+// computes the same, to the bit.
 
 #include "../graph.h"
 
@@ -37,12 +37,8 @@ REPRISE_API Graph algebra(Graph graph);
 /// Lets calls of one op on the same values share one result.
 REPRISE_API Graph common_subexpressions(Graph graph);
 
-/// A scale and a shift of each channel, which batch normalisation in eval mode is, become part of
-/// the constant weights of the convolution or linear layer before them.
-REPRISE_API Graph fold_batch_norm(Graph graph);
-
-/// Convolutions with bias, residual and activation, linear layers with their activation, the
-/// gradient of cross-entropy: one call each.
+/// Convolutions with bias, batch normalisation in eval mode, residual and activation, linear layers
+/// with their activation, the gradient of cross-entropy: one call each.
 REPRISE_API Graph fuse(Graph graph);
 
 /// Convolutions whose weights nothing changes read them in the order of the kernel.

@@ -83,8 +83,11 @@ size_t FusedConv2d::workspace(std::span<const Meta> in, Device device) const {
 
 void FusedConv2d::cpu(const Launch& l) const {
   const View &x = l.in[0], &w = l.in[1], &y = l.out[0];
+  const std::span factors = l.in.subspan(2 + size_t{bias}, 2 * size_t{scaled});
   visit_floating(name, y.meta->dtype, [&]<class T>() {
     const cpu::ConvTail<T> tail{.bias = bias ? l.in[2].as<T>() : nullptr,
+                                .scale = scaled ? factors[0].as<T>() : nullptr,
+                                .shift = scaled ? factors[1].as<T>() : nullptr,
                                 .residual = residual ? l.in.back().as<T>() : nullptr,
                                 .relu = activation == Activation::relu};
     cpu::fused_conv2d(problem(Conv2d{*this}, *x.meta, weight_meta(*this, *w.meta)), x.as<T>(),

@@ -120,6 +120,8 @@ void walk_images(const Walk& w, const ConvKernels<T>& kernel, const Buffers<T>& 
                                   .y = y + at,
                                   .y_channel = y_plane,
                                   .bias = tail.bias ? tail.bias + o : nullptr,
+                                  .scale = tail.scale ? tail.scale + o : nullptr,
+                                  .shift = tail.shift ? tail.shift + o : nullptr,
                                   .residual = tail.residual ? tail.residual + at : nullptr,
                                   .relu = tail.relu,
                                   .mask = tail.mask ? tail.mask + at : nullptr,
@@ -141,10 +143,10 @@ void run_walk(const Walk& w, const ConvKernels<T>& kernel, const Buffers<T>& buf
       images = buffers.images;
     }
     const int64_t done = n * w.out * w.out_h * w.out_w;
-    const T* residual = tail.residual ? tail.residual + done : nullptr;
-    const T* mask = tail.mask ? tail.mask + done : nullptr;
-    walk_images(w, kernel, buffers, images, count, {tail.bias, residual, tail.relu, mask},
-                y + done);
+    ConvTail<T> here = tail;
+    if (here.residual) here.residual += done;
+    if (here.mask) here.mask += done;
+    walk_images(w, kernel, buffers, images, count, here, y + done);
   }
 }
 

@@ -4,6 +4,7 @@
 // the sizes alone. With several slots they run in parallel, with one the work inside the item does.
 
 #include <algorithm>
+#include <span>
 
 #include "../../core/parallel.h"
 #include "conv_paths.h"
@@ -12,7 +13,6 @@
 #include "workspace.h"
 
 namespace reprise::cpu {
-
 namespace {
 
 constexpr int64_t kSlots = 16;
@@ -126,19 +126,22 @@ struct Slots {
   }
 };
 
-// Adds the residual to `count` elements of y and cuts off what is negative, while they are in the
-// cache.
+// Does the rest of the tail to the channels of one item while they are in the cache.
 template <class T>
-void finish(const ConvTail<T>& tail, T* y, int64_t first, int64_t count, Isa level) {
-  if (!tail.residual && !tail.relu) return;
-  const ElementwiseTable& table = elementwise_table(level);
-  const Loop add = table.at(ElementwiseIndex::Add, dtype_of<T>());
-  const Loop relu = table.at(ElementwiseIndex::Relu, dtype_of<T>());
-  parallel_for(count, kGrain, [&](int64_t begin, int64_t end) {
-    T* at = y + first + begin;
-    void* operands[] = {at, at, tail.residual ? const_cast<T*>(tail.residual) + first + begin : at};
-    if (tail.residual) add(&tail, end - begin, operands);  // these ops have no attributes to read
-    if (tail.relu) relu(&tail, end - begin, operands);
+void finish(const ConvTail<T>& tail, const Patches& p, int64_t item, T* y, Isa level) {
+  if (!tail.scale && !tail.residual && !tail.relu) return;
+  const auto loop = [&](auto op) { return elementwise_table(level).at(op, dtype_of<T>()); };
+  const int64_t row = item * p.outputs, channel = item % p.s.groups * p.outputs;
+  parallel_for(p.outputs, std::max<int64_t>(1, kGrain / p.pixels), [&](int64_t begin, int64_t end) {
+    for (int64_t o = begin; tail.scale && o < end; ++o) {
+      const T scale = tail.scale[channel + o], shift = tail.shift[channel + o];
+      for (T& v : std::span(y + (row + o) * p.pixels, p.pixels)) v = v * scale + shift;
+    }
+    const int64_t first = (row + begin) * p.pixels, count = (end - begin) * p.pixels;
+    const T* residual = tail.residual ? tail.residual + first : nullptr;
+    void* operands[] = {y + first, y + first, const_cast<T*>(residual)};
+    if (tail.residual) loop(ElementwiseIndex::Add)(&tail, count, operands);
+    if (tail.relu) loop(ElementwiseIndex::Relu)(&tail, count, operands);  // no attributes
   });
 }
 
@@ -192,7 +195,7 @@ void general(const ConvShape& s, const T* x, const T* weight, const ConvTail<T>&
                  .c_row = p.pixels,
                  .row_bias = tail.bias ? tail.bias + group * p.outputs : nullptr},
          slots.gemm_space + slot * slots.gemm_size, level);
-    finish(tail, y, item * p.outputs * p.pixels, p.outputs * p.pixels, level);
+    finish(tail, p, item, y, level);
   });
 }
 

@@ -25,12 +25,15 @@ struct ConvShape {
   }
 };
 
-/// What becomes of a sum before it is stored: it gets its bias and then the residual, which lies
-/// like y, and what is negative becomes 0. The mask belongs to gradients of the input alone: where
-/// it, which lies like the result and may be its memory, is not positive, the sum becomes 0.
+/// What becomes of a sum before it is stored: it gets the bias of its channel, is multiplied by the
+/// scale and gets the shift of its channel (both or neither), gets the residual, which lies like y,
+/// and what is negative becomes 0, each step rounded as an op of its own would. The mask belongs to
+/// gradients of the input alone: where it, which lies like the result and may be its memory, is not
+/// positive, the sum becomes 0.
 template <class T>
 struct ConvTail {
   const T* bias = nullptr;
+  const T *scale = nullptr, *shift = nullptr;
   const T* residual = nullptr;
   bool relu = false;
   const T* mask = nullptr;

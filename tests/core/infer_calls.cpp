@@ -228,21 +228,25 @@ const std::vector<ConvAttributes> kBadConvs{
     conv(1, 0, 1, 5),          conv(1, 0, 9, 1)};
 
 Table conv_calls() {
-  return {call(Conv2d{conv(1, 1, 1, 2)}, {f32({2, 4, 8, 8}), f32({6, 2, 3, 3}), f32({6})}),
-          call(Conv2dInputGrad{conv(1, 1, 1, 2), 8}, {f32({2, 6, 8, 8}), f32({6, 2, 3, 3})}),
-          call(Conv2dWeightGrad{conv(1, 1, 1, 2), 3}, {f32({2, 6, 8, 8}), f32({2, 4, 8, 8})}),
-          call(FusedConv2d{conv(1, 0, 1, 1)}, {f32({2, 4, 8, 8}), f32({6, 4, 3, 3})}),
-          call(FusedConv2d{conv(1, 0, 1, 1), false, false, Activation::none, true, {6, 4, 3, 3}},
-               {f32({2, 4, 8, 8}), f32({32 * 4 * 9})}),
-          call(FusedConv2dInputGrad{conv(1, 1, 1, 2), 8},
-               {f32({2, 6, 8, 8}), f32({6, 2, 3, 3}), f32({2, 4, 8, 8})}),
-          call(PackConvWeight{conv(1, 0, 1, 1), 8}, {f32({6, 4, 3, 3})})};
+  return {
+      call(Conv2d{conv(1, 1, 1, 2)}, {f32({2, 4, 8, 8}), f32({6, 2, 3, 3}), f32({6})}),
+      call(Conv2dInputGrad{conv(1, 1, 1, 2), 8}, {f32({2, 6, 8, 8}), f32({6, 2, 3, 3})}),
+      call(Conv2dWeightGrad{conv(1, 1, 1, 2), 3}, {f32({2, 6, 8, 8}), f32({2, 4, 8, 8})}),
+      call(FusedConv2d{conv(1, 0, 1, 1)}, {f32({2, 4, 8, 8}), f32({6, 4, 3, 3})}),
+      call(FusedConv2d{conv(1, 0, 1, 1), false, false, false, Activation::none, true, {6, 4, 3, 3}},
+           {f32({2, 4, 8, 8}), f32({32 * 4 * 9})}),
+      call(FusedConv2d{conv(1, 0, 1, 1), true, true, true},
+           {f32({2, 4, 8, 8}), f32({6, 4, 3, 3}), f32({6}), f32({6}), f32({6}), f32({2, 6, 6, 6})}),
+      call(FusedConv2dInputGrad{conv(1, 1, 1, 2), 8},
+           {f32({2, 6, 8, 8}), f32({6, 2, 3, 3}), f32({2, 4, 8, 8})}),
+      call(PackConvWeight{conv(1, 0, 1, 1), 8}, {f32({6, 4, 3, 3})})};
 }
 Table bad_conv_calls() {
   const Meta x = f32({2, 4, 8, 8}), w = f32({6, 4, 3, 3}), gy = f32({2, 6, 6, 6});
   const ConvAttributes plain = conv(1, 0, 1, 1);
   const auto packed = [&](const Shape& shape, const Meta& weight) {
-    return call(FusedConv2d{plain, false, false, Activation::none, true, shape}, {x, weight});
+    return call(FusedConv2d{plain, false, false, false, Activation::none, true, shape},
+                {x, weight});
   };
   Table out{call(Conv2d{plain}, {f32({4, 8, 8}), w}),
             call(Conv2d{plain}, {x, f32({6, 4, 9})}),
@@ -275,8 +279,13 @@ Table bad_conv_calls() {
             call(Conv2dWeightGrad{plain, 3}, {gy, apart({2, 4, 8, 8})}),
             call(FusedConv2d{plain, true}, {x, w, f32({4})}),
             call(FusedConv2d{plain, true}, {x, w}),
-            call(FusedConv2d{plain, false, true}, {x, w, f32({2, 6, 6, 5})}),
-            call(FusedConv2d{plain, false, true}, {x, w, apart({2, 6, 6, 6})}),
+            call(FusedConv2d{plain, false, true}, {x, w, f32({6})}),
+            call(FusedConv2d{plain, false, true}, {x, w, f32({6}), f32({5})}),
+            call(FusedConv2d{plain, false, true}, {x, w, f32({1, 6, 1, 1}), f32({6})}),
+            call(FusedConv2d{plain, false, true}, {x, w, f32({6}), f64({6})}),
+            call(FusedConv2d{plain, false, true}, {x, w, apart({6}), f32({6})}),
+            call(FusedConv2d{plain, false, false, true}, {x, w, f32({2, 6, 6, 5})}),
+            call(FusedConv2d{plain, false, false, true}, {x, w, apart({2, 6, 6, 6})}),
             call(FusedConv2dInputGrad{plain, 8}, {gy, w, f32({2, 4, 8, 7})}),
             call(FusedConv2dInputGrad{plain, 8}, {gy, w, f64({2, 4, 8, 8})}),
             call(FusedConv2dInputGrad{plain, 8}, {gy, w, apart({2, 4, 8, 8})}),

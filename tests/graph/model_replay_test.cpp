@@ -58,21 +58,10 @@ class ModelReplay : public testing::TestWithParam<Case> {
 };
 
 TEST_P(ModelReplay, HasTheBitsOfEager) {
-  for (const std::string& passes : exact_pass_specs()) {
+  for (const std::string& passes : pass_specs()) {
     Program checked = program({.passes = passes, .check_memory = true});
     ASSERT_EQ(fault_of(checked), "") << passes;
     for (const Tensor& x : inputs_) EXPECT_EQ(difference(checked(x), eager(x)), "") << passes;
-  }
-}
-
-/// A folded weight is rounded once more, and so is each product with it.
-TEST_P(ModelReplay, IsNearEagerWithAllPasses) {
-  Program all = program({});
-  ASSERT_EQ(fault_of(all), "");
-  for (const Tensor& x : inputs_) {
-    const Tensor expected = eager(x);
-    const double unit = std::exp2(-23) * abs(expected).max().item<double>();
-    EXPECT_LE(abs(all(x) - expected).max().item<double>(), 8 * unit);
   }
 }
 

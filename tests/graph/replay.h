@@ -47,19 +47,10 @@ inline std::string difference(std::span<const Tensor> got, std::span<const Tenso
   return {};
 }
 
-/// Passes whose results may differ from eager by a few units in the last place.
-inline constexpr std::array<std::string_view, 1> kRoundingPasses{"fold_batch_norm"};
-
-/// What CompileOptions::passes takes: none, all that keep every bit, and each of these alone.
-inline std::vector<std::string> exact_pass_specs() {
-  std::string all;
-  std::vector<std::string> out{"none"};
-  for (const Pass& pass : all_passes()) {
-    if (std::ranges::find(kRoundingPasses, pass.name) != kRoundingPasses.end()) continue;
-    all += (all.empty() ? "" : ",") + std::string(pass.name);
-    out.emplace_back(pass.name);
-  }
-  out.insert(out.begin() + 1, all);
+/// What CompileOptions::passes takes: none, all of them, and each alone.
+inline std::vector<std::string> pass_specs() {
+  std::vector<std::string> out{"none", ""};
+  for (const Pass& pass : all_passes()) out.emplace_back(pass.name);
   return out;
 }
 

@@ -35,31 +35,44 @@ Tensor activated(Activation activation, const Tensor& y) {
   return y;
 }
 
+/// Batch normalisation in eval mode.
+Tensor scaled(const Tensor& y, const Tensor& scale, const Tensor& shift) {
+  const Shape beside{scale.size(0), 1, 1};
+  return y * reshape(scale, beside) + reshape(shift, beside);
+}
+
+/// `b` is bias, scale and shift of each channel.
 Tensor run(const FusedConv2d& op, const Tensor& x, const Tensor& w, const Tensor& b,
            const Tensor& r) {
   Tensors in{x, w};
-  if (op.bias) in.push_back(b);
+  if (op.bias) in.push_back(b[0]);
+  if (op.scaled) {
+    in.push_back(b[1]);
+    in.push_back(b[2]);
+  }
   if (op.residual) in.push_back(r);
   return dispatch(Model<FusedConv2d>(op), in).front();
 }
 
+/// All fused convolutions of x and w, packed or not, against the single ops.
 void expect_agree(const Case& c, DType dtype) {
-  const Tensor x = sample(c.x, dtype, 1), w = sample(c.w, dtype, 2), b = sample({c.w[0]}, dtype, 3);
-  const Tensor packed = apply(PackConvWeight{c.a, x.HW()}, w);
-  for (const bool bias : {false, true}) {
-    const Tensor plain =
-        conv2d(x, w, bias ? b : Tensor(), {c.a.stride, c.a.padding, c.a.dilation, c.a.groups});
-    const Tensor r = sample(plain.shape(), dtype, 4);
-    for (const bool residual : {false, true}) {
-      for (const Activation activation :
-           {Activation::none, Activation::relu, Activation::tanh, Activation::sigmoid}) {
-        const Tensor expected = activated(activation, residual ? plain + r : plain);
-        FusedConv2d op{c.a, bias, residual, activation};
-        expect_same_bits(run(op, x, w, b, r), expected);
-        op.packed = true;
-        op.weight_shape = c.w;
-        expect_same_bits(run(op, x, packed, b, r), expected);
-      }
+  const Tensor x = sample(c.x, dtype, 1), w = sample(c.w, dtype, 2);
+  const Tensor b = sample({3, c.w[0]}, dtype, 3), packed = apply(PackConvWeight{c.a, x.HW()}, w);
+  for (int flags = 0; flags < 8; ++flags) {
+    const bool bias = flags & 1, scale = flags & 2, residual = flags & 4;
+    Tensor y =
+        conv2d(x, w, bias ? b[0] : Tensor(), {c.a.stride, c.a.padding, c.a.dilation, c.a.groups});
+    const Tensor r = sample(y.shape(), dtype, 4);
+    if (scale) y = scaled(y, b[1], b[2]);
+    if (residual) y = y + r;
+    for (const Activation activation :
+         {Activation::none, Activation::relu, Activation::tanh, Activation::sigmoid}) {
+      const Tensor expected = activated(activation, y);
+      FusedConv2d op{c.a, bias, scale, residual, activation};
+      expect_same_bits(run(op, x, w, b, r), expected);
+      op.packed = true;
+      op.weight_shape = c.w;
+      expect_same_bits(run(op, x, packed, b, r), expected);
     }
   }
 }
@@ -76,10 +89,10 @@ TEST(FusedConv2d, HasTheBitsOfTheSingleOps) {
 
 TEST(FusedConv2d, HasTheSameBitsOnAnyNumberOfThreads) {
   for (const Case& c : cases()) {
-    const Tensor x = sample(c.x), w = sample(c.w, float32, 2);
+    const Tensor x = sample(c.x), w = sample(c.w, float32, 2), b = sample({3, c.w[0]});
     const Tensor r = conv2d(x, w, {}, {c.a.stride, c.a.padding, c.a.dilation, c.a.groups});
     expect_same_on_threads([&] {
-      return Tensors{run({c.a, false, true, Activation::relu}, x, w, {}, r),
+      return Tensors{run({c.a, false, true, true, Activation::relu}, x, w, b, r),
                      apply(PackConvWeight{c.a, x.HW()}, w)};
     });
   }
@@ -153,22 +166,28 @@ TEST(FusedConv2d, KeepsNaN) {
   const Case c = cases()[0];
   Tensor x = clone(sample(c.x)), w = sample(c.w, float32, 2);
   x.data<float>()[7] = std::nanf("");
-  expect_same_bits(run({c.a, false, false, Activation::relu}, x, w, {}, {}), relu(conv2d(x, w)));
+  expect_same_bits(run({c.a, false, false, false, Activation::relu}, x, w, {}, {}),
+                   relu(conv2d(x, w)));
 }
 
 TEST(FusedConv2d, RefusesWrongOperands) {
   const Case c = cases()[1];
-  const Tensor x = sample(c.x), w = sample(c.w), b = sample({c.w[0]}), r = sample(c.x);
-  EXPECT_THROW(run({c.a, true, false}, x, w, sample({3}), {}), Error);
-  EXPECT_THROW(run({c.a, false, true}, x, w, b, sample({3})), Error);
-  EXPECT_THROW(run({c.a, false, true}, x, w, b, r.to(float64)), Error);
-  EXPECT_THROW(run({c.a, false, false, Activation::none, true, c.w}, x, w, b, r), Error);
-  EXPECT_THROW(run({c.a, false, true}, x, w, b, transpose(r, 2, 3)), Error);  // not dense
+  const Tensor x = sample(c.x), w = sample(c.w), b = sample({3, c.w[0]}), r = sample(c.x);
+  EXPECT_THROW(run({c.a, true}, x, w, sample({3, 3}), {}), Error);
+  EXPECT_THROW(run({c.a, false, true}, x, w, sample({3, 3}), {}), Error);
+  EXPECT_THROW(run({c.a, false, true}, x, w, b.to(float64), {}), Error);
+  EXPECT_THROW(run({c.a, false, true}, x, w, transpose(transpose(b, 0, 1).contiguous(), 0, 1), {}),
+               Error);  // not dense
+  EXPECT_THROW(run({c.a, false, false, true}, x, w, b, sample({3})), Error);
+  EXPECT_THROW(run({c.a, false, false, true}, x, w, b, r.to(float64)), Error);
+  EXPECT_THROW(run({c.a, false, false, true}, x, w, b, transpose(r, 2, 3)), Error);
+  EXPECT_THROW(run({c.a, false, false, false, Activation::none, true, c.w}, x, w, b, r), Error);
   const int64_t huge = int64_t{1} << 60;
   for (const Shape& shape : {Shape{-1, 1, 1, 1}, Shape{huge, 16, 3, 3}, Shape{3}}) {
-    EXPECT_THROW(run({c.a, false, false, Activation::none, true, shape}, x, b, b, r), Error);
+    EXPECT_THROW(run({c.a, false, false, false, Activation::none, true, shape}, x, b[0], b, r),
+                 Error);
   }
-  EXPECT_THROW(apply(PackConvWeight{c.a, x.HW()}, b), Error);
+  EXPECT_THROW(apply(PackConvWeight{c.a, x.HW()}, b[0]), Error);
   EXPECT_THROW(apply(PackConvWeight{c.a, Pair(0)}, sample({4, 4, 5, 5})), Error);
 }
 

@@ -58,16 +58,21 @@ REPRISE_ROW(
                               map([](const auto& x) { return std::tanh(x[0]); }, in));
               }))
 
-/// activation(conv2d(x, weight, bias) + residual), whose residual is the last operand.
-inline Array conv_reference(const ConvCase& c, const Arrays& in, bool residual) {
+/// relu(conv2d(x, weight, bias)), or relu(conv2d(x, weight, bias) * scale + shift + residual).
+inline Array conv_reference(const ConvCase& c, const Arrays& in) {
+  const auto of_channel = [&](size_t operand, const Shape& i) {
+    return in[operand].values[static_cast<size_t>(i[1])];
+  };
   Array y(c.y);
-  for_each_index(c.y, [&](const Shape& i) {
-    y.at(i) = in[2].values[static_cast<size_t>(i[1])] + (residual ? in[3].at(i) : 0);
-  });
+  for_each_index(c.y, [&](const Shape& i) { y.at(i) = of_channel(2, i); });
   for_each_product(c.a, c.x, c.w, c.y, [&](const Shape& ix, const Shape& iw, const Shape& iy) {
     y.at(iy) += (ix.empty() ? 0 : in[0].at(ix)) * in[1].at(iw);
   });
-  for (double& v : y.values) v = v < 0 ? 0 : v;
+  for_each_index(c.y, [&](const Shape& i) {
+    double& v = y.at(i);
+    if (in.size() > 3) v = v * of_channel(3, i) + of_channel(4, i) + in[5].at(i);
+    v = v < 0 ? 0 : v;
+  });
   return y;
 }
 
@@ -75,16 +80,18 @@ REPRISE_ROW(FusedConv2d, [] {
   OpRows rows = conv_rows(
       "fused_conv2d",
       [](const ConvCase& c, const Tensors& in) {
-        return apply(FusedConv2d{c.a, true, true, Activation::relu}, in[0].contiguous(),
-                     in[1].contiguous(), in[2].contiguous(), in[3].contiguous());
+        Tensors dense;
+        for (const Tensor& x : in) dense.push_back(x.contiguous());
+        return dispatch(Model(FusedConv2d{c.a, true, true, true, Activation::relu}), dense)[0];
       },
-      [](const ConvCase& c, const Arrays& in) { return conv_reference(c, in, true); }, 0, 1, true);
+      conv_reference, 0, 1, true);
   const std::vector<ConvCase> cases = conv_cases();
   for (size_t i = 0; i < rows.size(); ++i) {
-    rows[i].operands.push_back({cases[i].y});
-    for (size_t k = 0; k < rows[i].sizes.size(); ++k) {
-      rows[i].sizes[k].push_back({conv_sizes()[k][2]});
-    }
+    const auto add = [](std::vector<Operand>& operands, const Shape& y) {
+      operands.insert(operands.end(), {Operand{{y[1]}}, Operand{{y[1]}}, Operand{y}});
+    };
+    add(rows[i].operands, cases[i].y);
+    for (size_t k = 0; k < rows[i].sizes.size(); ++k) add(rows[i].sizes[k], conv_sizes()[k][2]);
     rows[i].differentiable = false;
   }
   return rows;
@@ -117,10 +124,11 @@ REPRISE_ROW(PackConvWeight, [] {
       "pack_conv_weight",
       [](const ConvCase& c, const Tensors& in) {
         const Tensor packed = apply(PackConvWeight{c.a, in[0].HW()}, in[1].contiguous());
-        return apply(FusedConv2d{c.a, true, false, Activation::relu, true, Shape(in[1].shape())},
-                     in[0].contiguous(), packed, in[2].contiguous());
+        return apply(
+            FusedConv2d{c.a, true, false, false, Activation::relu, true, Shape(in[1].shape())},
+            in[0].contiguous(), packed, in[2].contiguous());
       },
-      [](const ConvCase& c, const Arrays& in) { return conv_reference(c, in, false); }, 0, 1, true);
+      conv_reference, 0, 1, true);
   for (OpRow& row : rows) row.differentiable = false;
   return rows;
 }())

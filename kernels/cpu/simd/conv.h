@@ -33,13 +33,14 @@ struct ConvRows {
   int64_t channels;  // at most tile_columns
   T* y;              // (o, i, j) at y[o * y_channel + i * width + j]
   int64_t y_channel;
-  const T* bias;      // one for each channel, or null
-  const T* residual;  // added to y, laid out like it, or null
-  bool relu;          // what is negative then becomes 0
-  const T* mask;      // y is 0 where this, laid out like it, is not positive; null; may be y: each
-                      // element is read just before its place is written
-  T* scratch;  // (max(width, kConvPixels) + width of a vector) * tile_columns elements, 64-byte
-               // aligned
+  const T* bias;           // one for each channel, or null
+  const T *scale, *shift;  // one for each channel: y = y * scale + shift, rounded twice; or null
+  const T* residual;       // added to y, laid out like it, or null
+  bool relu;               // what is negative then becomes 0
+  const T* mask;  // y is 0 where this, laid out like it, is not positive; null; may be y: each
+                  // element is read just before its place is written
+  T* scratch;     // (max(width, kConvPixels) + width of a vector) * tile_columns elements, 64-byte
+                  // aligned
 };
 
 /// One panel of gradients of the output against one panel of input channels, for several taps:

@@ -60,6 +60,7 @@ void pad_rows(const PadRows<T>& p, int64_t count) {
 template <class T>
 REPRISE_INLINE Vec<T> finish(const ConvRows<T>& c, Vec<T> v, int64_t o, int64_t at, int64_t n) {
   if (c.bias) v += broadcast(c.bias[o]);
+  if (c.scale) v = v * broadcast(c.scale[o]) + broadcast(c.shift[o]);
   if (c.residual) v += load_n(c.residual + at, n);
   if (c.mask) v = select<Vec<T>>(load_n(c.mask + at, n) > Vec<T>{}, v, Vec<T>{});
   return c.relu ? select<Vec<T>>(v < Vec<T>{}, Vec<T>{}, v) : v;

@@ -1,3 +1,4 @@
+#include "../../../autograd/tape.h"
 #include "../../../core/ops/fused_conv.h"
 #include "../../../core/ops/fused_linear.h"
 #include "../../../core/ops/pool.h"
@@ -50,6 +51,56 @@ TEST(FuseConv, LeavesResultsThatOthersRead) {
   ConvCase c;
   const ValueId z = c.conv();
   EXPECT_EQ(c.fused({c.call(Add{}, {z, z})}), "conv2d add");
+}
+
+/// conv(x) * scale + shift with captured factors [C], seen as `beside`.
+struct NormCase : ConvCase {
+  ValueId factors(const Shape& of, const Shape& beside) {
+    const ValueId values = capture(randn(of));
+    return expand(of == beside ? values : call(ViewAs{beside}, {values}), {2, 4, 5, 5});
+  }
+  ValueId norm(ValueId scale, ValueId shift) {
+    return call(Add{}, {call(Mul{}, {conv(), scale}), shift});
+  }
+};
+
+TEST(FuseConv, TakesBatchNormInEvalMode) {
+  NormCase b;
+  const ValueId y = b.norm(b.factors({4}, {1, 4, 1, 1}), b.factors({4}, {1, 4, 1, 1}));
+  EXPECT_EQ(b.fused({b.call(Relu{}, {b.call(Add{}, {y, b.residual})})}), "fused_conv2d");
+  NormCase c;
+  const ValueId z = c.norm(c.factors({4, 1, 1}, {4, 1, 1}), c.factors({1, 4, 1, 1}, {1, 4, 1, 1}));
+  EXPECT_EQ(c.fused({c.call(Tanh{}, {z})}), "view view fused_conv2d");
+}
+
+TEST(FuseConv, TakesNoFactorsOfOtherDimensions) {
+  for (const Shape& beside : {Shape{5}, Shape{1, 1, 5, 1}, Shape{2, 1, 1, 1}, Shape{4, 5, 5}}) {
+    NormCase b;
+    const ValueId scale = b.factors({4}, {1, 4, 1, 1}), shift = b.factors(beside, beside);
+    EXPECT_EQ(b.fused({b.norm(scale, shift)}).find("fused"), std::string::npos)
+        << to_string(beside);
+    NormCase c;
+    const ValueId other = c.factors(beside, beside), fine = c.factors({4}, {1, 4, 1, 1});
+    EXPECT_EQ(c.fused({c.norm(other, fine)}).find("fused"), std::string::npos) << to_string(beside);
+  }
+}
+
+TEST(FuseConv, HoistsTheFactorsOfBatchNorm) {
+  const NoGradGuard no_grad;
+  for (const bool affine : {true, false}) {
+    for (const bool bias : {true, false}) {
+      nn::Sequential model(nn::Conv2d(3, 4, 3, {.bias = bias}),
+                           nn::BatchNorm2d(4, {.affine = affine}), nn::ReLU());
+      model(randn({8, 3, 6, 6}));  // moves the statistics
+      model.eval();
+      const Graph before =
+          trace([&](const Tensor& x) { return model(x); }, {Meta({2, 3, 6, 6}, float32)});
+      const Graph after = optimize(before);
+      EXPECT_EQ(static_cast<size_t>(after.prologue) + 1, after.code.size()) << to_string(after);
+      const Tensors in{randn({2, 3, 6, 6})};
+      expect_same_bits(evaluate(after, in), evaluate(before, in));
+    }
+  }
 }
 
 TEST(FuseConv, LeavesResidualsThatAreNotDense) {
