@@ -12,6 +12,7 @@
 #include "./core/random.h"
 #include "./data/datasets.h"
 #include "./graph/dot.h"
+#include "./graph/draw.h"
 #include "./graph/model.h"
 #include "./graph/passes/passes.h"
 #include "./graph/program.h"

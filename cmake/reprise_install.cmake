@@ -13,6 +13,10 @@ endforeach()
 install(FILES "${PROJECT_SOURCE_DIR}/reprise.h" OPTIONAL
         DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/reprise")
 
+if(REPRISE_LINKS_GRAPHVIZ)
+  install(FILES "${PROJECT_SOURCE_DIR}/cmake/FindGraphviz.cmake" DESTINATION "${config_dir}")
+  set(PC_GRAPHVIZ "-lgvc -lcgraph ")
+endif()
 configure_package_config_file(cmake/reprise-config.cmake.in reprise-config.cmake
   INSTALL_DESTINATION "${config_dir}" NO_SET_AND_CHECK_MACRO NO_CHECK_REQUIRED_COMPONENTS_MACRO)
 write_basic_package_version_file(reprise-config-version.cmake COMPATIBILITY SameMinorVersion)

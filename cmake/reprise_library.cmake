@@ -24,6 +24,11 @@ set_target_properties(reprise PROPERTIES
 # Header-only and private: BUILD_INTERFACE keeps them out of the exported target.
 target_link_libraries(reprise
   PRIVATE $<BUILD_INTERFACE:nlohmann_json::nlohmann_json> ZLIB::ZLIB Threads::Threads)
+if(REPRISE_LINKS_GRAPHVIZ)
+  target_link_libraries(reprise PRIVATE Graphviz::gvc)
+  set_property(SOURCE "${PROJECT_SOURCE_DIR}/graph/graphviz_library.cpp" APPEND PROPERTY
+    COMPILE_DEFINITIONS REPRISE_GRAPHVIZ)
+endif()
 if(REPRISE_SANITIZE)
   target_link_options(reprise INTERFACE $<BUILD_INTERFACE:-fsanitize=${REPRISE_SANITIZE}>)
 endif()

@@ -2,30 +2,16 @@
 
 #include <algorithm>
 
+#include "dot_writer.h"
 #include "type_text.h"
 
 namespace reprise {
 namespace {
 
-constexpr std::string_view kHead = R"(digraph {
-  graph [fontname="Helvetica", fontsize=10, color="#999999", fontcolor="#666666", nodesep=0.2, ranksep=0.3]
-  node [fontname="Helvetica", fontsize=10, shape=box, style="rounded,filled", fillcolor=white, height=0.3]
-  edge [arrowsize=0.6, fontname="Helvetica", fontsize=8, color="#444444"]
-)";
-constexpr std::string_view kInput = "fillcolor=\"#cfe2ff\"", kOutput = "fillcolor=\"#d1e7dd\"",
-                           kCapture = "fillcolor=\"#fff3cd\"",
-                           kView = "fillcolor=\"#f4f4f4\", color=\"#aaaaaa\"", kOp = "penwidth=1",
-                           kWrite = "style=dashed";
+using detail::dot_escaped, detail::filled_with;
 
-/// Inside of quotes: what Graphviz would take for more than text is escaped.
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
-  }
-  return out;
-}
+constexpr std::string_view kView = "fillcolor=\"#f4f4f4\", color=\"#aaaaaa\"", kOp = "penwidth=1",
+                           kWrite = "style=dashed";
 
 std::vector<std::string_view> split(std::string_view path) {
   std::vector<std::string_view> out;
@@ -45,38 +31,33 @@ class Drawing {
   }
 
   std::string draw() {
-    out_ = kHead;
     for (size_t i = 0; i < graph_.inputs.size(); ++i) {
-      box(node_of(graph_.inputs[i]), text("input ", i), graph_.inputs[i], kInput);
+      box(node_of(graph_.inputs[i]), text("input ", i), graph_.inputs[i],
+          filled_with(detail::kInputColor));
     }
     for (size_t i = 0; i < graph_.code.size(); ++i) {
       std::vector<std::string_view> frames = split(graph_.code[i].where);
       if (i < static_cast<size_t>(graph_.prologue)) frames.insert(frames.begin(), "prologue");
-      move_into(std::move(frames));
+      out_.move_into(frames);
       draw_call(i);
     }
-    move_into({});
+    out_.move_into({});
     for (size_t i = 0; i < graph_.code.size(); ++i) draw_edges(i);
     for (size_t i = 0; i < graph_.outputs.size(); ++i) {
-      draw_result(graph_.outputs[i], text("out", i), text("output ", i), kOutput, "");
+      draw_result(graph_.outputs[i], text("out", i), text("output ", i),
+                  filled_with(detail::kOutputColor), "");
     }
     for (size_t i = 0; i < graph_.updates.size(); ++i) {
       const Update& u = graph_.updates[i];
       const std::string* name = capture_names_[index(u.root)];
-      draw_result(u.last, text("update", i), name ? *name : "input", kCapture, kWrite);
+      draw_result(u.last, text("update", i), name ? *name : "input",
+                  filled_with(detail::kCaptureColor), kWrite);
     }
-    return std::move(out_) + "}\n";
+    return out_.take();
   }
 
  private:
   static size_t index(ValueId id) { return static_cast<size_t>(id); }
-
-  template <class... Parts>
-  void line(const Parts&... parts) {
-    out_.append(2 * (frames_.size() + 1), ' ');
-    (append_part(out_, parts), ...);
-    out_ += '\n';
-  }
 
   std::string node_of(ValueId id) const {
     const int32_t call = made_by_[index(id)];
@@ -84,8 +65,8 @@ class Drawing {
   }
 
   void box(const std::string& node, std::string_view title, ValueId id, std::string_view look) {
-    line(node, " [label=\"", escaped(title), "\\n", detail::type_text(graph_.meta(id)), "\", ",
-         look, "]");
+    out_.line(node, " [label=\"", dot_escaped(title), "\\n", detail::type_text(graph_.meta(id)),
+              "\", ", look, "]");
   }
 
   /// A capture is drawn anew for each reader, beside it: few edges are long.
@@ -94,7 +75,7 @@ class Drawing {
   }
   void draw_source(ValueId id, const std::string& reader) {
     const std::string* name = capture_names_[index(id)];
-    if (name != nullptr) box(source(id, reader), *name, id, kCapture);
+    if (name != nullptr) box(source(id, reader), *name, id, filled_with(detail::kCaptureColor));
   }
 
   /// What the call reads and what it writes over, each once.
@@ -115,30 +96,15 @@ class Drawing {
     for (size_t k = 0; k < returned_outputs(call); ++k) {
       label += "\\n" + detail::type_text(graph_.meta(call.out[k]));
     }
-    line("c", i, " [label=\"", label, "\", tooltip=\"", escaped(call.op->text()), "\", ",
-         call.op->traits().alias ? kView : kOp, "]");
+    out_.line("c", i, " [label=\"", label, "\", tooltip=\"", dot_escaped(call.op->text()), "\", ",
+              call.op->traits().alias ? kView : kOp, "]");
   }
 
   void draw_result(ValueId id, const std::string& node, std::string_view title,
                    std::string_view look, std::string_view edge_look) {
     draw_source(id, node);
-    line(node, " [label=\"", escaped(title), "\", ", look, "]");
+    out_.line(node, " [label=\"", dot_escaped(title), "\", ", look, "]");
     edge(id, node, edge_look);
-  }
-
-  /// Frames are opened and closed as the calls go through the layers.
-  void move_into(std::vector<std::string_view> frames) {
-    const auto same = std::ranges::mismatch(frames_, frames).in1 - frames_.begin();
-    while (frames_.size() > static_cast<size_t>(same)) {
-      frames_.pop_back();
-      line("}");
-    }
-    while (frames_.size() < frames.size()) {
-      const std::string_view name = frames[frames_.size()];
-      line("subgraph cluster_", count_++, " {");
-      frames_.push_back(name);
-      line("label=\"", escaped(name), "\"");
-    }
   }
 
   void draw_edges(size_t i) {
@@ -162,15 +128,13 @@ class Drawing {
       const size_t results = returned_outputs(call);
       if (results > 1 && place < results) result = text("taillabel=\"", place, "\" ");
     }
-    line(source(from, to), " -> ", to, " [", result, look, "]");
+    out_.line(source(from, to), " -> ", to, " [", result, look, "]");
   }
 
   const Graph& graph_;
   std::vector<int32_t> made_by_;
   std::vector<const std::string*> capture_names_;  // by value; null for all others
-  std::vector<std::string_view> frames_;           // open ones
-  int32_t count_ = 0;
-  std::string out_;
+  detail::DotWriter out_{[](std::string_view name) { return dot_escaped(name); }};
 };
 
 }  // namespace

@@ -114,8 +114,13 @@ class Builder {
 
   size_t add_value(SymbolicNode* node, std::string name) {
     const size_t index = plan_.values.size();
-    plan_.values.push_back(
-        {std::move(name), node->type_text(), node->meta(), node->boxed(), nullptr, {}});
+    plan_.values.push_back({std::move(name),
+                            node->type_text(),
+                            node->meta(),
+                            node->boxed(),
+                            nullptr,
+                            {},
+                            node->sequence()});
     value_of_.emplace(node, index);
     return index;
   }

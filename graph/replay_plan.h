@@ -31,6 +31,7 @@ struct Value {
   const BoxType* boxed = nullptr;  ///< the type of a value that is no tensor
   nn::Module* module = nullptr;    ///< null for inputs and functions
   std::vector<size_t> parents;
+  uint64_t node = 0;  ///< SymbolicNode::sequence: which value of the graph it is
 };
 
 struct ReplayPlan {

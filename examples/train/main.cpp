@@ -67,6 +67,7 @@ ExitCode run(const Options& o) {
   SymbolicModel model =
       make_model(o.model, data.test->image_shape(), static_cast<int64_t>(classes.size()));
   std::cout << model.summary() << std::endl;
+  if (!o.draw.empty()) draw_graph(model, {.file = o.draw});
   if (!o.load.empty()) load_weights(model, o.model, o.load);
   if (!o.eval) train_and_save(o, data, model);
   if (stop) return kInterrupted;

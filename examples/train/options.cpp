@@ -58,6 +58,8 @@ void add_options(CLI::App& app, Options& o, std::string& data) {
   app.add_option("--threads", o.threads, "Default: all cores")->check(CLI::Range(1, 1024));
   auto* save = app.add_option("--save", o.save, "File for the weights; default: MODEL.safetensors");
   auto* load = app.add_option("--load", o.load, "File of weights to start from");
+  app.add_option("--draw", o.draw,
+                 "File for a picture of the model: .svg, .png or .pdf (by Graphviz), or .dot");
   app.add_flag("--eval", o.eval, "Only test the loaded weights")->needs(load)->excludes(save);
 }
 

@@ -14,7 +14,7 @@ struct Options {
   double lr = 0;
   uint64_t seed = 0;
   int threads = 0;  ///< 0: all cores
-  std::string save, load;
+  std::string save, load, draw;
   bool eval = false;
   bool compile = true;
 };

@@ -57,8 +57,9 @@ TEST_F(Train, HelpNamesTheOptions) {
   const Outcome outcome = run({"--help"});
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_EQ(outcome.err, "");
-  for (const char* option : {"--model", "--data", "--epochs", "--batch-size", "--lr", "--optimizer",
-                             "--seed", "--threads", "--compile", "--save", "--load", "--eval"}) {
+  for (const char* option :
+       {"--model", "--data", "--epochs", "--batch-size", "--lr", "--optimizer", "--seed",
+        "--threads", "--compile", "--save", "--load", "--eval", "--draw"}) {
     EXPECT_NE(outcome.out.find(option), std::string::npos) << option;
   }
 }
@@ -89,6 +90,17 @@ TEST_F(Train, TrainsTestsAndSaves) {
     EXPECT_NE(outcome.out.find(part), std::string::npos) << part << "in\n" << outcome.out;
   }
   EXPECT_TRUE(std::filesystem::exists(folder_ / "mlp.safetensors"));
+}
+
+TEST_F(Train, DrawsTheModel) {
+  const Outcome outcome = run(tiny({"--epochs", "1", "--draw", "mlp.gv"}));
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  const std::string dot = testing::read_file(folder_ / "mlp.gv");
+  EXPECT_EQ(dot.find("digraph "), 0u) << dot;
+  EXPECT_NE(dot.find("[label=\"Linear_3\""), dot.npos) << dot;
+  expect_failure(tiny({"--epochs", "100000", "--draw", "mlp.bmp"}), "ends in .dot, .gv, .svg");
+  expect_failure(tiny({"--epochs", "100000", "--draw", "none/mlp.dot"}),
+                 "none/mlp.dot: cannot be written: No such file or directory\n");
 }
 
 TEST_F(Train, EveryModelAndOptimizerRuns) {
