@@ -38,7 +38,7 @@ class Picture {
   Picture(detail::DrawnGraph graph, const DrawOptions& options)
       : graph_(std::move(graph)), options_(options) {
     for (const auto& [name, x] : options.names) {
-      names_.emplace(node_of("draw_graph", x).sequence(), &name);
+      names_.emplace(node_of("draw_graph", x.node).sequence(), &name);
     }
     for (const DrawnNode& node : graph_.nodes) {
       inputs_ += node.inputs.size();

@@ -10,9 +10,9 @@ namespace reprise {
 /// A value that is drawn.
 struct DrawnValue {
   std::string_view name;      ///< what made it: "Conv2d_3", "Input_1"
-  std::string_view type;      ///< "(None, 8, 28, 28)"
+  std::string_view type;      ///< "(None, 8, 28, 28)", "std::set<int>"
   std::string_view variable;  ///< its name in DrawOptions::names; empty when it has none there
-  const Meta& meta;
+  const Meta& meta;           ///< of a tensor
 };
 
 /// A call of a layer or function that is drawn.
@@ -26,8 +26,8 @@ struct DrawOptions {
   std::function<std::string(const DrawnValue&)> node_text = {};
   /// What stands on a line; by default the name.
   std::function<std::string(const DrawnCall&)> edge_text = {};
-  /// Variables of the program and the symbolic tensors in them.
-  std::vector<std::pair<std::string, Tensor>> names = {};
+  /// Variables of the program and the symbols in them.
+  std::vector<std::pair<std::string, AnySymbolic>> names = {};
   bool rotate = false;  ///< left to right instead of top to bottom
   /// The picture is scaled to fit in this many inches; zeros leave it as large as it comes.
   struct {

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "../../graph/graphviz.h"
+#include "../../graph/symbolic_value.h"
 #include "../../layers/nn.h"
 #include "../io/temporary_folder.h"
 #include "../layers/helpers.h"
@@ -143,6 +144,16 @@ TEST(Draw, TextsAndNames) {
   const std::string other = draw_graph(SymbolicModel(x, y), own);
   EXPECT_TRUE(contains(other, R"dot(label="Linear_1|(None, 3)|features|float32")dot")) << other;
   EXPECT_TRUE(contains(other, R"dot(label="Relu_1|(None, 3)||float32")dot")) << other;
+}
+
+TEST(Draw, ValuesOfAnyType) {
+  const Symbolic<int> n = CustomInput(3);
+  const auto twice = add_to_graph([](int value) { return 2 * value; }, n);
+  custom_name(twice.node(), "twice \"n\"");
+  const std::string dot = draw_graph(n, twice, {.names = {{"n", n}}});
+  EXPECT_TRUE(contains(dot, R"dot(v0 [label="n\nint", fillcolor="#cfe2ff")dot")) << dot;
+  EXPECT_TRUE(contains(dot, R"dot(c0 [label="twice \"n\"")dot")) << dot;
+  EXPECT_TRUE(contains(dot, R"dot(v1 [label="int", fillcolor="#d1e7dd")dot")) << dot;
 }
 
 TEST(Draw, RotatesAndScales) {

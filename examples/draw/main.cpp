@@ -1,0 +1,82 @@
+// reprise-draw FOLDER: draws the models of docs/images.
+
+#include <reprise/reprise.h>
+
+#include <iostream>
+
+using namespace reprise;
+
+namespace {
+
+Tensor block(const Tensor& x, int64_t channels, int64_t stride) {
+  const auto conv = [&](const Tensor& from, int64_t size, int64_t step) {
+    const nn::Conv2d layer(from.C(), channels, size,
+                           {.stride = step, .padding = size / 2, .bias = false});
+    return nn::BatchNorm2d(channels)(layer(from));
+  };
+  const Tensor y = conv(conv(x, 3, stride)(nn::ReLU()), 3, 1);
+  const bool same = stride == 1 && x.C() == channels;
+  return (y + (same ? x : conv(x, 1, stride)))(nn::ReLU());
+}
+
+/// Three stages of n blocks: 6 n + 2 layers.
+SymbolicModel resnet(int n) {
+  const Tensor images = Input({3, 32, 32});
+  Tensor x = nn::Conv2d(3, 16, 3, {.padding = 1, .bias = false})(images);
+  x = nn::BatchNorm2d(16)(x)(nn::ReLU());
+  for (const int64_t channels : {16, 32, 64}) {
+    for (int b = 0; b < n; ++b) x = block(x, channels, b == 0 && channels > 16 ? 2 : 1);
+  }
+  x = nn::AvgPool2d(8)(x)(nn::Flatten());
+  return SymbolicModel(images, nn::Linear(64, 10)(x));
+}
+
+std::string with_parameters(const DrawnCall& call) {
+  const int64_t count = call.layer == nullptr ? 0 : call.layer->num_parameters();
+  return count == 0 ? std::string(call.name) : text(call.name, "\n", count, " parameters");
+}
+
+void draw_two_inputs(const std::string& file) {
+  const Tensor photo = Input({3, 32, 32}), tabular = Input({64});
+  auto x = nn::Conv2d(3, 8, 3)(photo)(nn::ReLU())(nn::MaxPool2d(3))(nn::Flatten());
+  const Tensor left = nn::Linear(x.features(), 32)(x);
+  const Tensor features = (left * nn::Linear(64, 32)(tabular))(nn::Tanh());
+  const Tensor price = nn::Linear(32, 1)(features), logits = nn::Linear(32, 10)(features);
+  const auto [score, label] = max(logits, 1);
+  draw_graph({photo, tabular}, {price, score, label},
+             {.edge_text = with_parameters,
+              .names = {{"photo", photo},
+                        {"tabular", tabular},
+                        {"features", features},
+                        {"price", price},
+                        {"score", score},
+                        {"label", label}},
+              .file = file});
+}
+
+void draw_nested(const std::string& file) {
+  const Tensor image = Input({1, 28, 28});
+  auto x = nn::Conv2d(1, 8, 3, {.padding = 1})(image)(nn::ReLU());
+  const SymbolicModel extractor(image, nn::Conv2d(8, 8, 3, {.padding = 1})(x)(nn::ReLU()));
+  const Tensor first = Input({1, 28, 28}), second = Input({1, 28, 28});
+  const Tensor a = extractor(first), b = extractor(second);
+  draw_graph({first, second}, abs(a - b)(nn::Flatten()), {.file = file, .depth = 1});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::cerr << "usage: reprise-draw FOLDER\n";
+    return 2;
+  }
+  const std::string folder = argv[1];
+  try {
+    draw_graph(resnet(3), {.file = folder + "/resnet20.svg", .wrap = 24});
+    draw_two_inputs(folder + "/two_inputs.svg");
+    draw_nested(folder + "/nested.svg");
+  } catch (const std::exception& error) {
+    std::cerr << "reprise-draw: " << error.what() << '\n';
+    return 1;
+  }
+}
