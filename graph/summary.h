@@ -17,8 +17,8 @@ struct SummaryOptions {
   /// Columns for the bytes of parameters, of what a forward returns, and of what the tape then
   /// keeps for backward, with the layers in the modes they are in now. What several ops keep counts
   /// once, at the first; parameters, buffers and constants do not count. The model is traced for
-  /// it: nothing is computed, drawn or changed. "?" for C++ code in the graph (add_to_graph), which
-  /// is not run.
+  /// it: nothing is computed, drawn or changed, and no other thread may train it meanwhile. "?" for
+  /// C++ code in the graph (add_to_graph), which is not run.
   bool memory = false;
   int64_t batch_size = 1;  ///< for an unknown batch size in the columns of memory
 };
