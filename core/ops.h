@@ -6,6 +6,7 @@
 #include <cmath>
 #include <optional>
 
+#include "indexing.h"
 #include "tensor.h"
 
 namespace reprise {
@@ -77,6 +78,8 @@ REPRISE_API Tensor sub(const Tensor& a, const Tensor& b);
 REPRISE_API Tensor mul(const Tensor& a, const Tensor& b);
 /// True division: integers become float32.
 REPRISE_API Tensor div(const Tensor& a, const Tensor& b);
+/// a - b * floor(a / b), with the sign of b. Value error for an integer divided by 0.
+REPRISE_API Tensor remainder(const Tensor& a, const Tensor& b);
 /// Integers become float32.
 REPRISE_API Tensor pow(const Tensor& a, const Tensor& b);
 REPRISE_API Tensor maximum(const Tensor& a, const Tensor& b);
@@ -98,6 +101,7 @@ REPRISE_BINARY_WITH_SCALAR(add)
 REPRISE_BINARY_WITH_SCALAR(sub)
 REPRISE_BINARY_WITH_SCALAR(mul)
 REPRISE_BINARY_WITH_SCALAR(div)
+REPRISE_BINARY_WITH_SCALAR(remainder)
 REPRISE_BINARY_WITH_SCALAR(pow)
 REPRISE_BINARY_WITH_SCALAR(maximum)
 REPRISE_BINARY_WITH_SCALAR(minimum)
@@ -124,6 +128,8 @@ template <class A, class B>
 requires TensorOperands<A, B> Tensor operator*(const A& a, const B& b) { return mul(a, b); }
 template <class A, class B>
 requires TensorOperands<A, B> Tensor operator/(const A& a, const B& b) { return div(a, b); }
+template <class A, class B>
+requires TensorOperands<A, B> Tensor operator%(const A& a, const B& b) { return remainder(a, b); }
 template <class A, class B>
 requires TensorOperands<A, B> Tensor operator<(const A& a, const B& b) { return lt(a, b); }
 template <class A, class B>
@@ -251,6 +257,21 @@ REPRISE_API Tensor cat(const Tensors& tensors, int64_t dim = 0);
 REPRISE_API Tensor stack(const Tensors& tensors, int64_t dim = 0);
 /// x[i][index[i][j]][k] for dim 1; see core/ops/index.h.
 REPRISE_API Tensor gather(const Tensor& x, int64_t dim, const Tensor& index);
+/// x[:, index] for dim 1: that dimension is replaced by those of `index` (int64, of any shape),
+/// whose negative values count from the back. Index error for a value outside.
+REPRISE_API Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index);
+/// x[indices] as in Python (indexing.h). Index error for more indices than dimensions, Value error
+/// for two ellipses or two tensors.
+REPRISE_API Tensor index(const Tensor& x, const std::vector<Index>& indices);
+// The size of `dim` must be known (Graph error).
+/// Every index of a dimension, which goes away.
+REPRISE_API Tensors unbind(const Tensor& x, int64_t dim = 0);
+/// Parts of `split_size` each, the last one of what is left.
+REPRISE_API Tensors split(const Tensor& x, int64_t split_size, int64_t dim = 0);
+/// Parts of these sizes. Shape error unless they add up to the size of the dimension.
+REPRISE_API Tensors split(const Tensor& x, const std::vector<int64_t>& sizes, int64_t dim = 0);
+/// At most `chunks` parts of equal size, the last one may be smaller.
+REPRISE_API Tensors chunk(const Tensor& x, int64_t chunks, int64_t dim = 0);
 /// A dense copy.
 REPRISE_API Tensor clone(const Tensor& x);
 

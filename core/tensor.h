@@ -65,6 +65,8 @@ struct Dims : Shape {
 };
 
 struct ValuesIndices;
+class Index;           // what stands between brackets (indexing.h)
+class TensorIterator;  // over the first dimension (indexing.h)
 
 /// The line of the caller, for errors.
 struct CallSite {
@@ -178,16 +180,27 @@ class REPRISE_API Tensor {
   Tensor sigmoid() const;
   Tensor relu() const;
   Tensor clamp(std::optional<Scalar> min, std::optional<Scalar> max = {}) const;
-  Tensor add(const Tensor& other) const;
-  Tensor add(Scalar other) const;
-  Tensor sub(const Tensor& other) const;
-  Tensor sub(Scalar other) const;
-  Tensor mul(const Tensor& other) const;
-  Tensor mul(Scalar other) const;
-  Tensor div(const Tensor& other) const;
-  Tensor div(Scalar other) const;
-  Tensor pow(const Tensor& exponent) const;
-  Tensor pow(Scalar exponent) const;
+#define REPRISE_BINARY_METHOD(name)       \
+  Tensor name(const Tensor& other) const; \
+  Tensor name(Scalar other) const;
+  REPRISE_BINARY_METHOD(add)
+  REPRISE_BINARY_METHOD(sub)
+  REPRISE_BINARY_METHOD(mul)
+  REPRISE_BINARY_METHOD(div)
+  REPRISE_BINARY_METHOD(remainder)
+  REPRISE_BINARY_METHOD(pow)
+  REPRISE_BINARY_METHOD(maximum)
+  REPRISE_BINARY_METHOD(minimum)
+  REPRISE_BINARY_METHOD(eq)
+  REPRISE_BINARY_METHOD(ne)
+  REPRISE_BINARY_METHOD(lt)
+  REPRISE_BINARY_METHOD(le)
+  REPRISE_BINARY_METHOD(gt)
+  REPRISE_BINARY_METHOD(ge)
+#undef REPRISE_BINARY_METHOD
+  /// This tensor where `condition` (bool) holds, else `other`.
+  Tensor where(const Tensor& condition, const Tensor& other) const;
+  Tensor where(const Tensor& condition, Scalar other) const;
   Tensor matmul(const Tensor& other) const;
   Tensor sum(const Dims& dims = {}, bool keepdim = false) const;
   Tensor mean(const Dims& dims = {}, bool keepdim = false) const;
@@ -196,6 +209,7 @@ class REPRISE_API Tensor {
   Tensor min() const;
   ValuesIndices min(int64_t dim, bool keepdim = false) const;
   Tensor argmax(std::optional<int64_t> dim = {}, bool keepdim = false) const;
+  Tensor argmin(std::optional<int64_t> dim = {}, bool keepdim = false) const;
   Tensor softmax(int64_t dim) const;
   Tensor log_softmax(int64_t dim) const;
   Tensor reshape(const Shape& shape) const;
@@ -203,37 +217,48 @@ class REPRISE_API Tensor {
   Tensor flatten(int64_t start_dim = 0, int64_t end_dim = -1) const;
   Tensor transpose(int64_t dim0, int64_t dim1) const;
   Tensor t() const;
+  Tensor T() const;   ///< the same as t()
+  Tensor mT() const;  ///< every matrix of a batch transposed; Index error below 2 dimensions
   Tensor permute(const Shape& dims) const;
   Tensor slice(int64_t dim, std::optional<int64_t> start = {}, std::optional<int64_t> end = {},
                int64_t step = 1) const;
   Tensor select(int64_t dim, int64_t index) const;
-  Tensor operator[](int64_t index) const;
   Tensor expand(const Shape& shape) const;
   Tensor squeeze(std::optional<int64_t> dim = {}) const;
   Tensor unsqueeze(int64_t dim) const;
   Tensor gather(int64_t dim, const Tensor& index) const;
+  Tensor index_select(int64_t dim, const Tensor& index) const;
+  Tensors unbind(int64_t dim = 0) const;
+  Tensors split(int64_t split_size, int64_t dim = 0) const;
+  Tensors split(const std::vector<int64_t>& sizes, int64_t dim = 0) const;
+  Tensors chunk(int64_t chunks, int64_t dim = 0) const;
+
+  // x[2], x[{Slice(0, 3), 1, Ellipsis, None}], x[indices] (indexing.h).
+  Tensor index(const std::vector<Index>& indices) const;
+  Tensor operator[](int64_t index) const;
+  Tensor operator[](const Index& index) const;
+  Tensor operator[](std::initializer_list<Index> indices) const;
+  /// `for (Tensor row : x)`: x[0], x[1], ... Shape error for a scalar, Graph error when the size of
+  /// the first dimension is not known.
+  TensorIterator begin() const;
+  TensorIterator end() const;
 
   // In place: written into this tensor's storage. Autograd error on a leaf that requires grad, and
   // on a view, while gradients are recorded.
-  Tensor& add_(const Tensor& other);
-  Tensor& add_(Scalar other);
-  Tensor& sub_(const Tensor& other);
-  Tensor& sub_(Scalar other);
-  Tensor& mul_(const Tensor& other);
-  Tensor& mul_(Scalar other);
-  Tensor& div_(const Tensor& other);
-  Tensor& div_(Scalar other);
+#define REPRISE_IN_PLACE_METHOD(name, symbol)                          \
+  Tensor& name(const Tensor& other);                                   \
+  Tensor& name(Scalar other);                                          \
+  Tensor& operator symbol(const Tensor& other) { return name(other); } \
+  Tensor& operator symbol(Scalar other) { return name(other); }
+  REPRISE_IN_PLACE_METHOD(add_, +=)
+  REPRISE_IN_PLACE_METHOD(sub_, -=)
+  REPRISE_IN_PLACE_METHOD(mul_, *=)
+  REPRISE_IN_PLACE_METHOD(div_, /=)
+  REPRISE_IN_PLACE_METHOD(remainder_, %=)
+#undef REPRISE_IN_PLACE_METHOD
   Tensor& relu_();
   Tensor& fill_(Scalar value);
   Tensor& zero_() { return fill_(0); }
-  Tensor& operator+=(const Tensor& other) { return add_(other); }
-  Tensor& operator+=(Scalar other) { return add_(other); }
-  Tensor& operator-=(const Tensor& other) { return sub_(other); }
-  Tensor& operator-=(Scalar other) { return sub_(other); }
-  Tensor& operator*=(const Tensor& other) { return mul_(other); }
-  Tensor& operator*=(Scalar other) { return mul_(other); }
-  Tensor& operator/=(const Tensor& other) { return div_(other); }
-  Tensor& operator/=(Scalar other) { return div_(other); }
 
   TensorImpl& impl() const {
     if (!impl_) [[unlikely]]

@@ -33,11 +33,12 @@ struct Ops {};
 #define REPRISE_ITEM(T) T,
 using AllOps =
     Ops<REPRISE_ELEMENTWISE_OPS(REPRISE_ITEM) Copy, Cat, Conv2d, Conv2dInputGrad, Conv2dWeightGrad,
-        Full, Arange, Gather, GatherGrad, MatMul, Linear, BatchNorm, BatchNormGrad, MaxPool2d,
-        MaxPool2dGrad, MaxPool2dGather, AvgPool2d, AvgPool2dGrad, RandomBlocks, Random, Dropout,
-        Sum, MaxDim, Softmax, LogSoftmax, SgdStep, AdamStep, ViewAs, Permute, Expand, Slice,
-        SliceGrad, Fused, FusedConv2d, FusedConv2dInputGrad, PackConvWeight, FusedMaxPool2d,
-        FusedMaxPool2dGrad, FusedLinear, LogSoftmaxGatherGrad, After>;
+        Full, Arange, Gather, GatherGrad, IndexSelect, IndexSelectGrad, MatMul, Linear, BatchNorm,
+        BatchNormGrad, MaxPool2d, MaxPool2dGrad, MaxPool2dGather, AvgPool2d, AvgPool2dGrad,
+        RandomBlocks, Random, Dropout, Sum, MaxDim, Softmax, LogSoftmax, SgdStep, AdamStep, ViewAs,
+        Permute, Expand, StridedSlice, SliceGrad, Fused, FusedConv2d, FusedConv2dInputGrad,
+        PackConvWeight, FusedMaxPool2d, FusedMaxPool2dGrad, FusedLinear, LogSoftmaxGatherGrad,
+        After>;
 #undef REPRISE_ITEM
 
 struct Entry {

@@ -37,7 +37,7 @@ Tensors Cat::vjp(const Vjp& v) const {
   int64_t start = 0;
   for (const Tensor& x : v.in) {
     const int64_t size = x.size(dim);
-    out.push_back(apply(Slice{dim, start, size, 1}, v.gy[0]));
+    out.push_back(apply(StridedSlice{dim, start, size, 1}, v.gy[0]));
     start += size;
   }
   return out;

@@ -99,6 +99,14 @@ Tensors Div::vjp(const Vjp& v) const {
   return {if_needed(v, 0, [&] { return gy / b; }),
           if_needed(v, 1, [&] { return -gy * a / (b * b); })};
 }
+// d (a mod b) = da - floor(a / b) db
+Tensors Remainder::vjp(const Vjp& v) const {
+  const Tensor &gy = v.gy[0], &a = v.in[0], &b = v.in[1];
+  return {gy, if_needed(v, 1, [&] {
+            const Tensor whole = a - remainder(a, b);
+            return -gy * (whole / b).detach();
+          })};
+}
 // d a^b = b a^(b-1) da + ln(a) a^b db; the first is 0 for b = 0, the second for a = 0 and b >= 0.
 Tensors Pow::vjp(const Vjp& v) const {
   const Tensor &gy = v.gy[0], &a = v.in[0], &b = v.in[1], &y = v.out[0];
@@ -208,6 +216,7 @@ REPRISE_BINARY(add, Add)
 REPRISE_BINARY(sub, Sub)
 REPRISE_BINARY(mul, Mul)
 REPRISE_BINARY(div, Div)
+REPRISE_BINARY(remainder, Remainder)
 REPRISE_BINARY(pow, Pow)
 REPRISE_BINARY(maximum, Maximum)
 REPRISE_BINARY(minimum, Minimum)
@@ -298,6 +307,7 @@ REPRISE_IN_PLACE(add_, Add)
 REPRISE_IN_PLACE(sub_, Sub)
 REPRISE_IN_PLACE(mul_, Mul)
 REPRISE_IN_PLACE(div_, Div)
+REPRISE_IN_PLACE(remainder_, Remainder)
 #undef REPRISE_IN_PLACE
 
 Tensor& Tensor::relu_() {

@@ -12,7 +12,8 @@ namespace reprise {
 // clang-format off
 #define REPRISE_ELEMENTWISE_OPS(X)                                                          \
   X(Neg) X(Abs) X(Sign) X(Relu) X(ReluGrad) X(Exp) X(Log) X(Sqrt) X(Tanh) X(Sigmoid) X(Add) \
-  X(Sub) X(Mul) X(Div) X(Pow) X(Maximum) X(Minimum) X(Eq) X(Ne) X(Lt) X(Le) X(Gt) X(Ge) X(Where)
+  X(Sub) X(Mul) X(Div) X(Remainder) X(Pow) X(Maximum) X(Minimum) X(Eq) X(Ne) X(Lt) X(Le)    \
+  X(Gt) X(Ge) X(Where)
 // clang-format on
 
 #define REPRISE_DECLARE(T) struct T;
@@ -147,6 +148,15 @@ struct Div : Elementwise<Div, 2> {
   static constexpr Domain domain = Domain::floating;
   static constexpr unsigned save_in = 0b11;
   REPRISE_HD auto f(const auto& a, const auto& b) const { return a / b; }
+  Tensors vjp(const Vjp& v) const;
+};
+/// a - b * floor(a / b) without the rounding of its parts; it has the sign of b. Value error for an
+/// integer divided by 0. The derivative takes floor(a / b) for constant.
+struct Remainder : Elementwise<Remainder, 2> {
+  static constexpr std::string_view name = "remainder";
+  static constexpr unsigned save_in = 0b11;
+  REPRISE_HD auto f(const auto& a, const auto& b) const { return remainder(a, b); }
+  void cpu(const Launch& l) const;
   Tensors vjp(const Vjp& v) const;
 };
 /// a to the power b; both floating.

@@ -21,6 +21,15 @@ void check_index(const Meta& index, const Shape& x, int dim) {
   }
 }
 
+/// A list of indices along `dim` of a tensor of shape `x`.
+void check_list(std::string_view op, const Meta& index, const Shape& x, int dim) {
+  check(index.dtype == int64, ErrorKind::DType, op, ": expected an index of int64, got ",
+        index.dtype);
+  check(index.dim() == 1, ErrorKind::Shape, op, ": expected an index of 1 dimension, got ",
+        index.shape);
+  check_dim(op, dim, x.dim());
+}
+
 }  // namespace
 
 Metas Gather::infer(std::span<const Meta> in) const {
@@ -46,11 +55,56 @@ Tensors GatherGrad::vjp(const Vjp& v) const {
   return {apply(Gather{dim}, v.gy[0], v.in[1]), Tensor()};
 }
 
+Metas IndexSelect::infer(std::span<const Meta> in) const {
+  check_count(name, in, 2);
+  check_list(name, in[1], in[0].shape, dim);
+  Shape shape = in[0].shape;
+  shape[static_cast<size_t>(dim)] = in[1].shape[0];
+  return {checked_meta(name, shape, in[0].dtype)};
+}
+
+Tensors IndexSelect::vjp(const Vjp& v) const {
+  return {apply(IndexSelectGrad{dim, v.in[0].size(dim)}, v.gy[0], v.in[1]), Tensor()};
+}
+
+Metas IndexSelectGrad::infer(std::span<const Meta> in) const {
+  check_count(name, in, 2);
+  check_floating(name, in[0].dtype);
+  check_list(name, in[1], in[0].shape, dim);
+  Shape shape = in[0].shape;
+  int64_t& rows = shape[static_cast<size_t>(dim)];
+  check(rows == in[1].shape[0], ErrorKind::Shape, name, ": expected ", in[1].shape[0],
+        " rows in dim ", dim, ", got ", in[0].shape);
+  rows = size;
+  return {checked_meta(name, shape, in[0].dtype)};
+}
+
+Tensors IndexSelectGrad::vjp(const Vjp& v) const {
+  return {apply(IndexSelect{dim}, v.gy[0], v.in[1]), Tensor()};
+}
+
 Tensor gather(const Tensor& x, int64_t dim, const Tensor& index) {
   return composite(
       "gather",
       [dim](const Tensor& a, const Tensor& i) {
         return apply(Gather{wrap_dim("gather", dim, a.dim())}, a, i);
+      },
+      x, index);
+}
+
+Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index) {
+  return composite(
+      "index_select",
+      [dim](const Tensor& a, const Tensor& i) {
+        check(a.dim() > 0, ErrorKind::Shape,
+              "index_select: expected at least 1 dimension, got a scalar");
+        const int at = wrap_dim("index_select", dim, a.dim());
+        const Tensor rows = apply(IndexSelect{at}, a, reshape(i, {i.numel()}));
+        if (i.dim() == 1) return rows;
+        Shape shape = a.shape();
+        shape.erase(at);
+        for (int d = 0; d < i.dim(); ++d) shape.insert(at + d, i.size(d));
+        return reshape(rows, shape);
       },
       x, index);
 }

@@ -31,4 +31,30 @@ struct GatherGrad {
   Tensors vjp(const Vjp& v) const;
 };
 
+/// (x, index int64 [n]) -> x with row index[i] of `dim` as row i. Negative indices count from the
+/// back; Index error for one outside [-size, size).
+struct IndexSelect {
+  int dim;
+  static constexpr std::string_view name = "index_select";
+  static constexpr unsigned save_in = 0b10;
+  auto tie() const { return std::tuple(Attr("dim", dim)); }
+  Metas infer(std::span<const Meta> in) const;
+  void cpu(const Launch& l) const;
+  void cuda(const Launch& l) const;
+  Tensors vjp(const Vjp& v) const;
+};
+
+/// (src, index) -> zeros with `size` rows in `dim`, plus row i of src at index[i]: its transpose.
+struct IndexSelectGrad {
+  int dim;
+  int64_t size;
+  static constexpr std::string_view name = "index_select_grad";
+  static constexpr unsigned save_in = 0b10;
+  auto tie() const { return std::tuple(Attr("dim", dim), Attr("size", size)); }
+  Metas infer(std::span<const Meta> in) const;
+  void cpu(const Launch& l) const;
+  void cuda(const Launch& l) const;
+  Tensors vjp(const Vjp& v) const;
+};
+
 }  // namespace reprise

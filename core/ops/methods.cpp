@@ -16,16 +16,30 @@ Tensor Tensor::relu() const { return reprise::relu(*this); }
 Tensor Tensor::clamp(std::optional<Scalar> min, std::optional<Scalar> max) const {
   return reprise::clamp(*this, min, max);
 }
-Tensor Tensor::add(const Tensor& other) const { return reprise::add(*this, other); }
-Tensor Tensor::add(Scalar other) const { return reprise::add(*this, other); }
-Tensor Tensor::sub(const Tensor& other) const { return reprise::sub(*this, other); }
-Tensor Tensor::sub(Scalar other) const { return reprise::sub(*this, other); }
-Tensor Tensor::mul(const Tensor& other) const { return reprise::mul(*this, other); }
-Tensor Tensor::mul(Scalar other) const { return reprise::mul(*this, other); }
-Tensor Tensor::div(const Tensor& other) const { return reprise::div(*this, other); }
-Tensor Tensor::div(Scalar other) const { return reprise::div(*this, other); }
-Tensor Tensor::pow(const Tensor& exponent) const { return reprise::pow(*this, exponent); }
-Tensor Tensor::pow(Scalar exponent) const { return reprise::pow(*this, exponent); }
+#define REPRISE_BINARY_METHOD(name)                                                      \
+  Tensor Tensor::name(const Tensor& other) const { return reprise::name(*this, other); } \
+  Tensor Tensor::name(Scalar other) const { return reprise::name(*this, other); }
+REPRISE_BINARY_METHOD(add)
+REPRISE_BINARY_METHOD(sub)
+REPRISE_BINARY_METHOD(mul)
+REPRISE_BINARY_METHOD(div)
+REPRISE_BINARY_METHOD(remainder)
+REPRISE_BINARY_METHOD(pow)
+REPRISE_BINARY_METHOD(maximum)
+REPRISE_BINARY_METHOD(minimum)
+REPRISE_BINARY_METHOD(eq)
+REPRISE_BINARY_METHOD(ne)
+REPRISE_BINARY_METHOD(lt)
+REPRISE_BINARY_METHOD(le)
+REPRISE_BINARY_METHOD(gt)
+REPRISE_BINARY_METHOD(ge)
+#undef REPRISE_BINARY_METHOD
+Tensor Tensor::where(const Tensor& condition, const Tensor& other) const {
+  return reprise::where(condition, *this, other);
+}
+Tensor Tensor::where(const Tensor& condition, Scalar other) const {
+  return reprise::where(condition, *this, other);
+}
 Tensor Tensor::matmul(const Tensor& other) const { return reprise::matmul(*this, other); }
 Tensor Tensor::sum(const Dims& dims, bool keepdim) const {
   return reprise::sum(*this, dims, keepdim);
@@ -44,6 +58,9 @@ ValuesIndices Tensor::min(int64_t dim, bool keepdim) const {
 Tensor Tensor::argmax(std::optional<int64_t> dim, bool keepdim) const {
   return reprise::argmax(*this, dim, keepdim);
 }
+Tensor Tensor::argmin(std::optional<int64_t> dim, bool keepdim) const {
+  return reprise::argmin(*this, dim, keepdim);
+}
 Tensor Tensor::softmax(int64_t dim) const { return reprise::softmax(*this, dim); }
 Tensor Tensor::log_softmax(int64_t dim) const { return reprise::log_softmax(*this, dim); }
 Tensor Tensor::reshape(const Shape& shape) const { return reprise::reshape(*this, shape); }
@@ -55,6 +72,8 @@ Tensor Tensor::transpose(int64_t dim0, int64_t dim1) const {
   return reprise::transpose(*this, dim0, dim1);
 }
 Tensor Tensor::t() const { return reprise::t(*this); }
+Tensor Tensor::T() const { return t(); }
+Tensor Tensor::mT() const { return transpose(-2, -1); }
 Tensor Tensor::permute(const Shape& dims) const { return reprise::permute(*this, dims); }
 Tensor Tensor::slice(int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end,
                      int64_t step) const {
@@ -63,12 +82,32 @@ Tensor Tensor::slice(int64_t dim, std::optional<int64_t> start, std::optional<in
 Tensor Tensor::select(int64_t dim, int64_t index) const {
   return reprise::select(*this, dim, index);
 }
-Tensor Tensor::operator[](int64_t index) const { return reprise::select(*this, 0, index); }
 Tensor Tensor::expand(const Shape& shape) const { return reprise::expand(*this, shape); }
 Tensor Tensor::squeeze(std::optional<int64_t> dim) const { return reprise::squeeze(*this, dim); }
 Tensor Tensor::unsqueeze(int64_t dim) const { return reprise::unsqueeze(*this, dim); }
 Tensor Tensor::gather(int64_t dim, const Tensor& index) const {
   return reprise::gather(*this, dim, index);
+}
+Tensor Tensor::index_select(int64_t dim, const Tensor& index) const {
+  return reprise::index_select(*this, dim, index);
+}
+Tensors Tensor::unbind(int64_t dim) const { return reprise::unbind(*this, dim); }
+Tensors Tensor::split(int64_t split_size, int64_t dim) const {
+  return reprise::split(*this, split_size, dim);
+}
+Tensors Tensor::split(const std::vector<int64_t>& sizes, int64_t dim) const {
+  return reprise::split(*this, sizes, dim);
+}
+Tensors Tensor::chunk(int64_t chunks, int64_t dim) const {
+  return reprise::chunk(*this, chunks, dim);
+}
+Tensor Tensor::index(const std::vector<Index>& indices) const {
+  return reprise::index(*this, indices);
+}
+Tensor Tensor::operator[](int64_t i) const { return reprise::select(*this, 0, i); }
+Tensor Tensor::operator[](const Index& i) const { return reprise::index(*this, {i}); }
+Tensor Tensor::operator[](std::initializer_list<Index> indices) const {
+  return reprise::index(*this, indices);
 }
 
 }  // namespace reprise

@@ -87,7 +87,7 @@ Metas Expand::infer(std::span<const Meta> in) const {
   return {Meta(shape, strides, x.dtype)};
 }
 
-Metas Slice::infer(std::span<const Meta> in) const {
+Metas StridedSlice::infer(std::span<const Meta> in) const {
   check_count(name, in, 1);
   check_dim(name, dim, in[0].dim());
   Meta out = in[0];
@@ -104,7 +104,7 @@ Metas Slice::infer(std::span<const Meta> in) const {
   return {out};
 }
 
-int64_t Slice::offset(const Meta& in) const {
+int64_t StridedSlice::offset(const Meta& in) const {
   return size == 0 ? 0 : start * in.strides[static_cast<size_t>(dim)];
 }
 
@@ -144,7 +144,7 @@ Tensors Expand::vjp(const Vjp& v) const {
   return {reshape(sum(v.gy[0], dims), from)};
 }
 
-Tensors Slice::vjp(const Vjp& v) const {
+Tensors StridedSlice::vjp(const Vjp& v) const {
   return {apply(SliceGrad{*this, v.in[0].size(dim)}, v.gy[0])};
 }
 
@@ -247,7 +247,7 @@ Tensor slice(const Tensor& x, int64_t dim, std::optional<int64_t> start, std::op
         const auto bound = [n](int64_t i) { return std::clamp<int64_t>(i < 0 ? i + n : i, 0, n); };
         const int64_t first = bound(start.value_or(0)), last = bound(end.value_or(n));
         const int64_t size = last > first ? (last - first - 1) / step + 1 : 0;
-        return apply(Slice{at, first, size, step}, a);
+        return apply(StridedSlice{at, first, size, step}, a);
       },
       x);
 }
@@ -263,7 +263,7 @@ Tensor select(const Tensor& x, int64_t dim, int64_t index) {
               ", ", n - 1, "] for dim ", at, " of ", a.shape(), ", got ", index);
         Shape shape = a.shape();
         shape.erase(at);
-        return view_as(apply(Slice{at, index < 0 ? index + n : index, 1, 1}, a), shape);
+        return view_as(apply(StridedSlice{at, index < 0 ? index + n : index, 1, 1}, a), shape);
       },
       x);
 }

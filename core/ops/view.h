@@ -38,7 +38,7 @@ struct Expand {
 };
 
 /// `size` elements of one dimension from `start`, every `step`-th. 0 <= start, step > 0.
-struct Slice {
+struct StridedSlice {
   int dim;
   int64_t start, size, step;
   static constexpr std::string_view name = "slice";
@@ -54,7 +54,7 @@ struct Slice {
 
 /// gy -> zeros with gy at the places of the slice, in a dimension of `full` elements.
 struct SliceGrad {
-  Slice slice;
+  StridedSlice slice;
   int64_t full;
   static constexpr std::string_view name = "slice_grad";
   auto tie() const { return std::tuple_cat(slice.tie(), std::tuple(Attr("full", full))); }

@@ -52,10 +52,10 @@ bool expand_of_expand(Rewriter& r, const Call& call) {
 }
 
 bool slice_of_slice(Rewriter& r, const Call& call) {
-  const Call* inner = r.made_by<Slice>(call.in[0]);
+  const Call* inner = r.made_by<StridedSlice>(call.in[0]);
   if (inner == nullptr) return false;
-  const Slice &a = *as<Slice>(*inner->op), &b = *as<Slice>(*call.op);
-  const Slice both{a.dim, a.start + b.start * a.step, b.size, a.step * b.step};
+  const StridedSlice &a = *as<StridedSlice>(*inner->op), &b = *as<StridedSlice>(*call.op);
+  const StridedSlice both{a.dim, a.start + b.start * a.step, b.size, a.step * b.step};
   return a.dim == b.dim && r.replace(call, both, inner->in);
 }
 
@@ -180,7 +180,7 @@ constexpr std::array kRules{
     Rule{"view_of_view", ViewAs::name, view_of_view},
     Rule{"permute_of_permute", Permute::name, permute_of_permute},
     Rule{"expand_of_expand", Expand::name, expand_of_expand},
-    Rule{"slice_of_slice", Slice::name, slice_of_slice},
+    Rule{"slice_of_slice", StridedSlice::name, slice_of_slice},
     Rule{"needless_copy", Copy::name, needless_copy},
     Rule{"copy_of_copy", Copy::name, copy_of_copy},
     Rule{"cat_of_one", Cat::name, cat_of_one},

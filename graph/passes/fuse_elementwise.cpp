@@ -57,10 +57,12 @@ class Fuser {
   ValueId result(int32_t i) const { return call(i).out[0]; }
 
   /// A copy is a step only where it converts: the kernels of others beat tiles at changing layouts.
+  /// The remainder of integers is none, since its kernel looks for zeros first.
   bool may_fuse(const Call& c) const {
-    return is_pure(c) && is_elementwise(*c.op) && graph_.meta(c.out[0]).numel() > 0 &&
-           (as<Copy>(*c.op) == nullptr ||
-            graph_.meta(c.in[0]).dtype != graph_.meta(c.out[0]).dtype);
+    const Meta &from = graph_.meta(c.in[0]), &to = graph_.meta(c.out[0]);
+    return is_pure(c) && is_elementwise(*c.op) && to.numel() > 0 &&
+           (as<Copy>(*c.op) == nullptr || from.dtype != to.dtype) &&
+           (as<Remainder>(*c.op) == nullptr || is_floating_point(to.dtype));
   }
 
   int32_t run_of(ValueId id) const {

@@ -11,7 +11,7 @@ namespace reprise {
 namespace {
 
 /// `size` elements of dimension `dim` of `whole` from `start`, every `step`-th.
-void assign_slice(const View& whole, const Slice& slice, const View& from) {
+void assign_slice(const View& whole, const StridedSlice& slice, const View& from) {
   const auto d = static_cast<size_t>(slice.dim);
   Meta part = *whole.meta;
   part.shape[d] = slice.size;

@@ -57,6 +57,7 @@ Table elementwise_calls() {
   return {call(Neg{}, {f32({2})}),
           call(Exp{}, {f32({2})}),
           call(Add{}, {i64({2}), i64({2})}),
+          call(Remainder{}, {i64({2}), i64({2})}),
           call(Eq{}, {mask({2}), mask({2})}),
           call(Where{}, {mask({2}), f32({2}), f32({2})}),
           call(Copy{int64}, {f32({2})}),
@@ -70,6 +71,7 @@ Table bad_elementwise_calls() {
   return {call(Neg{}, {mask({2})}),
           call(Exp{}, {i64({2})}),
           call(Add{}, {i64({2}), f32({2})}),
+          call(Remainder{}, {mask({2}), mask({2})}),
           call(Add{}, {f32({2}), f32({1})}),
           call(Eq{}, {f32({2}), f32({3})}),
           call(Where{}, {f32({2}), f32({2}), f32({2})}),
@@ -91,13 +93,13 @@ Table view_calls() {
   return {call(ViewAs{{3, 2}}, {f32({2, 3})}),
           call(Permute{{1, 0}}, {f32({2, 3})}),
           call(Expand{{4, 2, 3}}, {f32({2, 1})}),
-          call(Slice{1, 1, 2, 3}, {f32({2, 5})}),
+          call(StridedSlice{1, 1, 2, 3}, {f32({2, 5})}),
           call(SliceGrad{{1, 1, 2, 3}, 5}, {f32({2, 2})}),
           call(Cat{1}, {f32({2, 5}), f32({2, 0})})};
 }
 Table bad_view_calls() {
-  const auto slice = [](const Slice& op) { return call(op, {f32({2, 5})}); };
-  const auto slice_grad = [](const Slice& op, int64_t full) {
+  const auto slice = [](const StridedSlice& op) { return call(op, {f32({2, 5})}); };
+  const auto slice_grad = [](const StridedSlice& op, int64_t full) {
     return call(SliceGrad{op, full}, {f32({2, 2})});
   };
   return {call(ViewAs{{3, 3}}, {f32({2, 3})}),
@@ -126,7 +128,7 @@ Table bad_view_calls() {
           slice({1, 1, 2, 4}),
           slice({1, 1, 3, kHuge}),
           slice({1, kHuge, 2, kHuge}),
-          call(Slice{0, 0, 1, 1}, {f32({})}),
+          call(StridedSlice{0, 0, 1, 1}, {f32({})}),
           slice_grad({2, 0, 2, 1}, 5),
           slice_grad({-1, 0, 2, 1}, 5),
           slice_grad({1, 0, 1, 1}, 5),
@@ -151,6 +153,8 @@ Table reduce_calls() {
           call(LogSoftmax{0}, {f32({})}),
           call(Gather{1}, {f32({2, 3}), i64({1, 9})}),
           call(GatherGrad{1, {2, 3}}, {f32({1, 9}), i64({1, 9})}),
+          call(IndexSelect{1}, {f32({2, 3}), i64({9})}),
+          call(IndexSelectGrad{1, 3}, {f32({2, 9}), i64({9})}),
           call(LogSoftmaxGatherGrad{1}, {f32({2, 3}), i64({2, 1}), f32({2, 1})})};
 }
 Table bad_reduce_calls() {
@@ -185,6 +189,18 @@ Table bad_reduce_calls() {
           call(GatherGrad{1, {3}}, {f32({1, 9}), i64({1, 9})}),
           call(GatherGrad{1, {2, -3}}, {f32({1, 9}), i64({1, 9})}),
           call(GatherGrad{1, {2, kHuge}}, {f32({1, 9}), i64({1, 9})}),
+          call(IndexSelect{1}, {f32({2, 3})}),
+          call(IndexSelect{2}, {f32({2, 3}), i64({9})}),
+          call(IndexSelect{-1}, {f32({2, 3}), i64({9})}),
+          call(IndexSelect{0}, {f32({}), i64({9})}),
+          call(IndexSelect{1}, {f32({2, 3}), i64({1, 9})}),
+          call(IndexSelect{1}, {f32({2, 3}), f32({9})}),
+          call(IndexSelect{0}, {wide({2, kHuge}), Meta({kHuge}, {0}, int64)}),
+          call(IndexSelectGrad{1, 3}, {f32({2, 8}), i64({9})}),
+          call(IndexSelectGrad{1, 3}, {i64({2, 9}), i64({9})}),
+          call(IndexSelectGrad{2, 3}, {f32({2, 9}), i64({9})}),
+          call(IndexSelectGrad{1, -3}, {f32({2, 9}), i64({9})}),
+          call(IndexSelectGrad{1, kHuge}, {f32({2, 9}), i64({9})}),
           call(LogSoftmaxGatherGrad{2}, {f32({2, 3}), i64({2, 1}), f32({2, 1})}),
           call(LogSoftmaxGatherGrad{-1}, {f32({2, 3}), i64({2, 1}), f32({2, 1})}),
           call(LogSoftmaxGatherGrad{1}, {f32({2, 3}), i64({2, 2}), f32({2, 1})}),

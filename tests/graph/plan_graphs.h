@@ -130,7 +130,7 @@ class RandomGraph {
     const int64_t rows = shape[0];
     if (pick(0, 1) == 0 && shape.dim() == 2) return define(built_.call(Permute{{1, 0}}, {x}));
     if (rows < 2) return define(built_.call(Neg{}, {x}));
-    define(built_.call(Slice{0, pick(0, 1), rows / 2, pick(1, 2)}, {x}));
+    define(built_.call(StridedSlice{0, pick(0, 1), rows / 2, pick(1, 2)}, {x}));
   }
 
   void add_make(ValueId x) {
@@ -164,7 +164,7 @@ class RandomGraph {
   /// A view is written, and the whole is read after that.
   void write_part(ValueId x) {
     if (graph().meta(x).shape[0] < 2) return write_into(x);
-    const ValueId part = built_.call(Slice{0, 1, 1, 1}, {x});
+    const ValueId part = built_.call(StridedSlice{0, 1, 1, 1}, {x});
     const ValueId moment = built_.call(Neg{}, {part}, part);
     written(moment);
     define(built_.call(After{}, {x, moment}));

@@ -21,7 +21,7 @@ Graph example() {
   const ValueId x = b.make(1 << 18, {b.input({1})}, 5000);
   const ValueId y = b.call(Relu{}, {x});
   const ValueId z = b.make(100, {y, kept});
-  b.graph.outputs = {b.make(100, {z}), b.call(Slice{0, 0, 50, 1}, {z})};
+  b.graph.outputs = {b.make(100, {z}), b.call(StridedSlice{0, 0, 50, 1}, {z})};
   b.graph.code[1].where = "stem.conv";
   b.graph.code[2].where = "a<b> & \"c\"";
   return std::move(b.graph);

@@ -18,7 +18,7 @@ Graph network(int64_t batch, int64_t scratch = 100) {
   const ValueId h = b.call(Add{}, {x, b.call(Expand{{batch, 16}}, {bias})});
   const ValueId kept = b.call(Relu{}, {h});
   const ValueId y = b.make(batch * 32, {kept}, batch * scratch);
-  const ValueId part = b.call(Slice{0, batch * 16, batch * 16, 1}, {y});
+  const ValueId part = b.call(StridedSlice{0, batch * 16, batch * 16, 1}, {y});
   const ValueId row = b.call(test::Make{{16}}, {kept});
   const ValueId rows = b.call(Expand{{batch, 16}}, {b.call(ViewAs{{1, 16}}, {row})});
   const ValueId z = b.call(Mul{}, {rows, b.call(ViewAs{{batch, 16}}, {part})});
@@ -76,7 +76,7 @@ TEST(PlanReuse, TakingOverMustStayLegal) {
   const auto graph = [](int64_t rows, int64_t part) {
     Built b;
     const ValueId x = b.make(rows, {b.input({1})});
-    const ValueId slice = b.call(Slice{0, 0, part, 1}, {x});
+    const ValueId slice = b.call(StridedSlice{0, 0, part, 1}, {x});
     b.make(1, {b.call(Relu{}, {slice})});
     return std::move(b.graph);
   };
@@ -90,7 +90,7 @@ TEST(PlanReuse, OutputsMustStayWhole) {
   const auto graph = [](int64_t rows, int64_t part) {
     Built b;
     const ValueId x = b.make(rows, {b.input({1})});
-    b.graph.outputs = {b.call(Slice{0, 0, part, 1}, {x})};
+    b.graph.outputs = {b.call(StridedSlice{0, 0, part, 1}, {x})};
     return std::move(b.graph);
   };
   const Graph large = graph(64, 64), whole = graph(32, 32), part = graph(32, 16);

@@ -70,7 +70,7 @@ TEST(Plan, ViewsKeepTheirMemory) {
   Built b;
   const ValueId x = b.input({64});
   const ValueId y = b.make(64, {x});
-  const ValueId half = b.call(Slice{0, 32, 32, 1}, {y});
+  const ValueId half = b.call(StridedSlice{0, 32, 32, 1}, {y});
   const ValueId z = b.make(64, {x});
   const ValueId late = b.make(64, {half, z});
   b.call(ViewAs{{8, 8}}, {y});  // nobody reads it: needs no memory
@@ -84,7 +84,7 @@ TEST(Plan, OtherOutputsAreCopied) {
   Built b;
   const ValueId x = b.input({64}), w = b.capture({64});
   const ValueId y = b.make(64, {x}), z = b.make(64, {x});
-  const ValueId view = b.call(Slice{0, 0, 32, 1}, {z});
+  const ValueId view = b.call(StridedSlice{0, 0, 32, 1}, {z});
   const ValueId reshaped = b.call(ViewAs{{8, 8}}, {y});
   b.graph.outputs = {x, w, reshaped, y, view, view};
   const Plan plan = checked_plan(b.graph);
@@ -107,7 +107,7 @@ TEST(Plan, WritesInPlaceShareTheMemory) {
   const ValueId x = b.make(64), y = b.make(64);
   const ValueId moment = b.call(Relu{}, {x}, x);
   const ValueIds out = b.calls(Step{}, {moment, y});
-  const ValueId part = b.call(Slice{0, 0, 32, 1}, {out[1]});
+  const ValueId part = b.call(StridedSlice{0, 0, 32, 1}, {out[1]});
   const ValueId written = b.call(Neg{}, {part}, part);
   const ValueId whole = b.call(After{}, {out[1], written});
   const ValueId last = b.make(64, {out[0]});
@@ -156,9 +156,9 @@ TEST(Plan, NothingIsTakenOverThatIsStillNeeded) {
   const ValueId p = b.call(Relu{}, {in}), q = b.call(Relu{}, {w});  // not ours
   const ValueId z = b.call(Add{}, {b.call(ViewAs{{8, 8}}, {x}),     // two orders of one
                                    b.call(Permute{{1, 0}}, {b.call(ViewAs{{8, 8}}, {x})})});
-  const ValueId over = b.call(OverFirst{}, {z, z});                       // only the first may be
-  const ValueId half = b.call(Neg{}, {b.call(Slice{0, 0, 32, 1}, {y})});  // a part
-  const ValueId less = b.call(Lt{}, {p, q});                              // of other sizes
+  const ValueId over = b.call(OverFirst{}, {z, z});  // only the first may be
+  const ValueId half = b.call(Neg{}, {b.call(StridedSlice{0, 0, 32, 1}, {y})});  // a part
+  const ValueId less = b.call(Lt{}, {p, q});                                     // of other sizes
   b.make(1, {over, half, less});
   const Plan plan = checked_plan(b.graph);
   for (const auto& [from, to] :
@@ -237,7 +237,8 @@ TEST(Plan, GapsKeepSlotsApart) {
 
 TEST(Plan, FreedSlotsAreListedOnce) {
   Built b;
-  const ValueId x = b.make(64, {}, 100), y = b.make(64, {x}), view = b.call(Slice{0, 0, 8, 1}, {y});
+  const ValueId x = b.make(64, {}, 100), y = b.make(64, {x}),
+                view = b.call(StridedSlice{0, 0, 8, 1}, {y});
   b.graph.outputs = {view};
   const Plan plan = checked_plan(b.graph);
   EXPECT_EQ(freed_slots(plan),

@@ -67,7 +67,7 @@ inline Graph large_graph() {
   const ValueId y = call(g, conv, {x, w, b}, kNoValue, "layer1.conv");
   const Call bn =
       g.add_call(Model(BatchNorm{}), {y, twice, beta, mean, var, count}, kNoValue, "layer1.bn");
-  const ValueId half = call(g, Slice{0, 1, 2, 2}, {bn.out[0]});
+  const ValueId half = call(g, StridedSlice{0, 1, 2, 2}, {bn.out[0]});
   const ValueId changed = call(g, Exp{}, {half}, half);
   const ValueId whole = call(g, After{}, {bn.out[0], changed});
   const Call top = g.add_call(Model(MaxDim{1, false, true}), {wide});

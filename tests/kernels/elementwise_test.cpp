@@ -42,6 +42,17 @@ T smaller(T a, T b) {
   return is_nan(a) ? a : is_nan(b) ? b : a < b ? a : b;
 }
 
+/// With the sign of b; 0 for an integer by 0, which only lanes behind the end see.
+template <class T>
+T modulo(T a, T b) {
+  T r = 0;
+  if constexpr (std::is_floating_point_v<T>)
+    r = std::fmod(a, b);
+  else if (b != 0 && (std::is_unsigned_v<T> || b != T(-1)))
+    r = static_cast<T>(a % b);
+  return r != 0 && (r < 0) != (b < 0) ? static_cast<T>(r + b) : r;
+}
+
 #define REPRISE_ELEMENT(Op, expression)                          \
   template <class T>                                             \
   auto element(Op, [[maybe_unused]] T a, [[maybe_unused]] T b) { \
@@ -58,6 +69,7 @@ REPRISE_ELEMENT(Add, wrapping(a, b, [](auto x, auto y) { return x + y; }))
 REPRISE_ELEMENT(Sub, wrapping(a, b, [](auto x, auto y) { return x - y; }))
 REPRISE_ELEMENT(Mul, wrapping(a, b, [](auto x, auto y) { return x * y; }))
 REPRISE_ELEMENT(Div, a / b)
+REPRISE_ELEMENT(Remainder, modulo(a, b))
 REPRISE_ELEMENT(Maximum, larger(a, b))
 REPRISE_ELEMENT(Minimum, smaller(a, b))
 REPRISE_ELEMENT(Eq, uint8_t(a == b))

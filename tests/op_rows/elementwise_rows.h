@@ -104,6 +104,9 @@ REPRISE_ROW(Sub, with_integers(binary_row<Sub>(sub, [](double a, double b) { ret
 REPRISE_ROW(Mul, with_integers(binary_row<Mul>(mul, [](double a, double b) { return a * b; })))
 REPRISE_ROW(Div, binary_row<Div>(div, [](double a, double b) { return a / b; }, {{3, 4, 5}},
                                  {{3, 4, 5}, 0.5, 2}))
+REPRISE_ROW(Remainder, with_integers(binary_row<Remainder>(
+                           remainder, [](double a, double b) { return a - b * std::floor(a / b); },
+                           {{3, 4, 5}, -7, 7}, {{3, 4, 5}, 2, 3})))
 REPRISE_ROW(Pow, binary_row<Pow>(pow, [](double a, double b) { return std::pow(a, b); },
                                  {{3, 4, 5}, 0.2, 2}))
 REPRISE_ROW(Maximum, with_integers(binary_row<Maximum>(maximum, nan_max)))

@@ -60,14 +60,14 @@ REPRISE_ROW(Permute, view_row(
                              return Shape{i[1], i[2], i[0]};
                            });
                          }))
-REPRISE_ROW(Slice, not_carrying_nan(view_row(
-                       "slice", [](const Tensor& x) { return slice(x, 2, 1, 6, 2); },
-                       [](const Arrays& in) {
-                         const Shape& s = in[0].shape;
-                         return moved(in[0], {s[0], s[1], 3}, [](const Shape& i) {
-                           return Shape{i[0], i[1], 1 + 2 * i[2]};
-                         });
-                       })))
+REPRISE_ROW(StridedSlice, not_carrying_nan(view_row(
+                              "slice", [](const Tensor& x) { return slice(x, 2, 1, 6, 2); },
+                              [](const Arrays& in) {
+                                const Shape& s = in[0].shape;
+                                return moved(in[0], {s[0], s[1], 3}, [](const Shape& i) {
+                                  return Shape{i[0], i[1], 1 + 2 * i[2]};
+                                });
+                              })))
 REPRISE_ROW(Expand, [] {
   OpRow row = view_row(
       "expand",
@@ -156,6 +156,48 @@ REPRISE_ROW(GatherGrad, [] {
   };
   row.operands = operands(5, 6);
   row.sizes = {operands(32, 1), operands(1024, 4), operands(4096, 64)};
+  return row;
+}())
+
+/// Row i of the other side is row index[i] of `x`, in dimension 1.
+inline Shape row_of(const Array& index, const Shape& i, int64_t size) {
+  const auto at = static_cast<int64_t>(index.at({i[1]}));
+  return {i[0], at < 0 ? at + size : at, i[2]};
+}
+inline std::vector<Operand> select_operands(const Shape& x, int64_t n, int64_t size) {
+  const auto most = static_cast<double>(size);
+  return {{x}, {{n}, -most, most - 1, Operand::Kind::index}};
+}
+REPRISE_ROW(IndexSelect, [] {
+  OpRow row;
+  row.name = "index_select";
+  row.f = [](const Tensors& in) { return Tensors{index_select(in[0], 1, in[1])}; };
+  row.reference = [](const Arrays& in) {
+    const Shape &x = in[0].shape, &n = in[1].shape;
+    return moved(in[0], {x[0], n[0], x[2]},
+                 [&](const Shape& i) { return row_of(in[1], i, in[0].shape[1]); });
+  };
+  row.operands = select_operands({3, 4, 5}, 6, 4);
+  row.sizes = {select_operands({1, 100, 64}, 32, 100), select_operands({1, 1000, 256}, 1024, 1000),
+               select_operands({4, 1000, 256}, 4096, 1000)};
+  row.integers = true;
+  row.propagates_nan = false;
+  return row;
+}())
+REPRISE_ROW(IndexSelectGrad, [] {
+  OpRow row;
+  row.name = "index_select_grad";
+  row.f = [](const Tensors& in) { return Tensors{apply(IndexSelectGrad{1, 4}, in[0], in[1])}; };
+  row.reference = [](const Arrays& in) {
+    Array out({in[0].shape[0], 4, in[0].shape[2]});
+    for_each_index(in[0].shape,
+                   [&](const Shape& i) { out.at(row_of(in[1], i, 4)) += in[0].at(i); });
+    return Arrays{out};
+  };
+  row.operands = select_operands({3, 6, 5}, 6, 4);
+  row.sizes = {select_operands({1, 32, 64}, 32, 4), select_operands({1, 1024, 256}, 1024, 4),
+               select_operands({4, 4096, 256}, 4096, 4)};
+  row.any_batch = false;
   return row;
 }())
 

@@ -113,6 +113,28 @@ REPRISE_INLINE Packet<T> relu(const Packet<T>& x) {
   return select(x < zero(x), zero(x), x);
 }
 
+/// Integers divided by 0 give 0: who calls refuses them, but lanes behind the end are 0.
+template <class T>
+REPRISE_INLINE T remainder_of(T a, T b) {
+  T r{};
+  if constexpr (kSame<T, float>) {
+    r = __builtin_fmodf(a, b);
+  } else if constexpr (kSame<T, double>) {
+    r = __builtin_fmod(a, b);
+  } else if (b != T(0) && b != T(-1)) {  // the least integer by -1 would trap
+    r = static_cast<T>(a % b);
+  } else if constexpr (!kSigned<T>) {
+    r = b == T(0) ? T(0) : static_cast<T>(a % b);
+  }
+  return r != 0 && (r < 0) != (b < 0) ? static_cast<T>(r + b) : r;
+}
+template <class T>
+REPRISE_INLINE Packet<T> remainder(const Packet<T>& a, const Packet<T>& b) {
+  Packet<T> out;
+  for (int i = 0; i < kWidth<T>; ++i) out.v[i] = remainder_of<T>(a.v[i], b.v[i]);
+  return out;
+}
+
 /// Zeros keep their sign, NaN stays.
 template <class T>
 REPRISE_INLINE Packet<T> sign(const Packet<T>& x) {

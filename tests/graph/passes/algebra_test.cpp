@@ -37,13 +37,13 @@ TEST(Algebra, MergesViews) {
             }),
             "view permute exp");
   EXPECT_EQ(simplified([](Builder& b, ValueId x) {
-              const ValueId row = b.call(Slice{0, 1, 1, 1}, {x});
+              const ValueId row = b.call(StridedSlice{0, 1, 1, 1}, {x});
               return b.call(Exp{}, {b.expand(b.expand(row, {2, 3}), {4, 2, 3})});
             }),
             "slice expand exp");
   EXPECT_EQ(simplified([](Builder& b, ValueId x) {
-              const ValueId odd = b.call(Slice{1, 1, 2, 1}, {x});
-              return b.call(Exp{}, {b.call(Slice{1, 1, 1, 2}, {odd})});
+              const ValueId odd = b.call(StridedSlice{1, 1, 2, 1}, {x});
+              return b.call(Exp{}, {b.call(StridedSlice{1, 1, 1, 2}, {odd})});
             }),
             "slice exp");
 }
@@ -52,7 +52,7 @@ TEST(Algebra, RemovesViewsOfEverything) {
   EXPECT_EQ(simplified([](Builder& b, ValueId x) {
               const ValueId t = b.call(Permute{{1, 0}}, {x});
               const ValueId same = b.call(Permute{{1, 0}}, {t});
-              const ValueId whole = b.call(Slice{0, 0, 2, 1}, {same});
+              const ValueId whole = b.call(StridedSlice{0, 0, 2, 1}, {same});
               return b.call(Exp{}, {b.expand(b.call(ViewAs{{2, 3}}, {whole}), {2, 3})});
             }),
             "exp");
@@ -161,8 +161,8 @@ TEST(Algebra, KeepsLayoutsThatAreRead) {
 TEST(Algebra, KeepsTheLayoutOfWhatIsWrittenInPlace) {
   Builder b;
   const ValueId x = b.call(Neg{}, {b.input({})});
-  const ValueId one = b.call(Slice{0, 1, 1, 1}, {b.expand(x, {2})});   // strides [0]
-  const ValueId y = b.call(ViewAs{{1}}, {b.call(ViewAs{{}}, {one})});  // strides [1]
+  const ValueId one = b.call(StridedSlice{0, 1, 1, 1}, {b.expand(x, {2})});  // strides [0]
+  const ValueId y = b.call(ViewAs{{1}}, {b.call(ViewAs{{}}, {one})});        // strides [1]
   const Graph before = b.finish({b.call(Exp{}, {y}, y)}), after = passes::algebra(before);
   verify(after);
   expect_same_bits(evaluate(after, {ones({})}), evaluate(before, {ones({})}));

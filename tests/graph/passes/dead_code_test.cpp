@@ -54,7 +54,7 @@ TEST(DeadCode, FollowsWrites) {
   Builder b;
   const ValueId x = b.input({2, 3});
   const ValueId y = b.call(Copy{float32}, {x});
-  const ValueId row = b.call(Slice{0, 1, 1, 1}, {y});
+  const ValueId row = b.call(StridedSlice{0, 1, 1, 1}, {y});
   const ValueId written = b.call(Neg{}, {row}, row);
   const ValueId whole = b.call(After{}, {y, written});
   b.call(Exp{}, {whole}, whole);  // nobody reads what this leaves
@@ -66,7 +66,7 @@ TEST(DeadCode, KeepsWritesThatAreRead) {
   Builder b;
   const ValueId x = b.input({2, 3});
   const ValueId y = b.call(Copy{float32}, {x});
-  const ValueId row = b.call(Slice{0, 1, 1, 1}, {y});
+  const ValueId row = b.call(StridedSlice{0, 1, 1, 1}, {y});
   const ValueId written = b.call(Neg{}, {row}, row);
   const ValueId whole = b.call(After{}, {y, written});
   b.call(Exp{}, {whole});

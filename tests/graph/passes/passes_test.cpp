@@ -53,7 +53,7 @@ TEST(Passes, TakeTimeInProportion) {
     Builder b;
     ValueId x = b.input({8, 8});
     for (int i = 0; i < n; ++i) {
-      const ValueId part = b.call(Slice{0, i % 8, 1, 1}, {x});
+      const ValueId part = b.call(StridedSlice{0, i % 8, 1, 1}, {x});
       const ValueId scaled = b.call(Mul{}, {b.expand(part, {8, 8}), b.full(i + 1, {8, 8})});
       x = b.call(Add{}, {x, b.call(Permute{{1, 0}}, {scaled})});
     }
