@@ -238,6 +238,10 @@ class REPRISE_API Tensor {
   Tensor operator[](int64_t index) const;
   Tensor operator[](const Index& index) const;
   Tensor operator[](std::initializer_list<Index> indices) const;
+  /// By a symbol of an index (graph/symbolic_value.h).
+  template <class I>
+  requires requires(const Tensor& x, const I& i) { index_by(x, i); }
+  Tensor operator[](const I& symbol) const { return index_by(*this, symbol); }
   /// `for (Tensor row : x)`: x[0], x[1], ... Shape error for a scalar, Graph error when the size of
   /// the first dimension is not known.
   TensorIterator begin() const;

@@ -132,6 +132,14 @@ std::ostream& operator<<(std::ostream& out, const Symbolic<T>& x) {
   return out << x.node();
 }
 
+/// x[i] of a tensor and a symbol of an index: a position, a Slice, an Index.
+template <class I>
+requires requires(const Tensor& x, const I& i) { x[i]; }
+Tensor index_by(const Tensor& x, const Symbolic<I>& i) {
+  return detail::add_code(
+      "index", "", [](const Tensor& values, const I& index) { return values[index]; }, x, i);
+}
+
 // ---- Operators, exactly where the types have them
 
 namespace detail {

@@ -3,6 +3,7 @@
 #include "../../autograd/gradcheck.h"
 #include "../../core/parallel.h"
 #include "../../core/random.h"
+#include "../../graph/symbolic_value.h"
 #include "../core/expect.h"
 #include "everywhere.h"
 
@@ -166,6 +167,17 @@ TEST(TensorIndex, OfASymbolATensorOrBoth) {
   expect_tensor(SymbolicModel(i, table[i])(index), rows_of(table, index));
   expect_tensor(SymbolicModel(s, s[index])(table), rows_of(table, index));
   EXPECT_EQ(parents(s[i]).size(), 2U);
+}
+
+TEST(TensorIndex, OfASymbolOfAnotherType) {
+  const Tensor x = Input({3}, {.batch_size = 5}), data = counted({5, 3});
+  const auto at = CustomInput(int64_t{0});
+  const auto range = CustomInput(Slice(0, 2));
+  const SymbolicModel row({x, at}, x[at]), rows(range, data[range] * 2);
+  EXPECT_EQ(to_string(x[at].shape()), "[3]");
+  expect_tensor(row.call<Tensor>(data, int64_t{3}), data[3]);
+  expect_tensor(rows.call<Tensor>(Slice(1, 3)), data[Slice(1, 3)] * 2);
+  expect_error([&] { row.call<Tensor>(data, int64_t{5}); }, ErrorKind::Index, {"got 5"});
 }
 
 TEST(TensorIndex, NamesTheValueOutside) {
