@@ -1,11 +1,12 @@
-// An optimizer step moves up to where its gradient is made and its parameter was read for the last
-// time: the gradient dies there, and is still in the cache. No step crosses a call with effects,
-// such as a host call, which may throw or look at the parameter.
+// An optimizer step, or a sum into .grad(), moves up to where its gradient is made and its memory
+// was read for the last time: the gradient dies there, and is still in the cache. None crosses a
+// call with effects, such as a host call, which may throw or look at the parameter.
 
 #include <algorithm>
 
 #include "../../core/ops/update.h"
 #include "passes.h"
+#include "rewrite.h"
 
 namespace reprise::passes {
 namespace {
@@ -23,7 +24,7 @@ class Mover {
   Graph moved() {
     for (size_t i = 0; i < graph_.code.size(); ++i) {
       const Call& call = graph_.code[i];
-      if (is_step(*call.op)) steps_[earliest(call)].push_back(i);
+      if (is_update(call)) steps_[earliest(call)].push_back(i);
       note(call, i + 1);
     }
     std::vector<Call> code;
@@ -36,8 +37,9 @@ class Mover {
   }
 
  private:
-  static bool is_step(const OpBase& op) {
-    return as<SgdStep>(op) != nullptr || as<AdamStep>(op) != nullptr;
+  static bool is_update(const Call& call) {
+    return as<SgdStep>(*call.op) != nullptr || as<AdamStep>(*call.op) != nullptr ||
+           (call.into != kNoValue && is_elementwise(*call.op));
   }
   size_t root(ValueId id) const { return index(graph_.value(id).root); }
 
@@ -48,6 +50,7 @@ class Mover {
       at = std::max(at, made_[index(call.in[k])]);
       if (call.op->traits().writes_input(k)) at = std::max(at, touched_[root(call.in[k])]);
     }
+    if (call.into != kNoValue) at = std::max(at, touched_[root(call.into)]);
     return at;
   }
 

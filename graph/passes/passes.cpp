@@ -11,6 +11,7 @@ namespace {
 constexpr std::array kPasses{
     Pass{"dead_code", passes::dead_code},
     Pass{"algebra", passes::algebra},
+    Pass{"spare_fills", passes::spare_fills},
     Pass{"common_subexpressions", passes::common_subexpressions},
     Pass{"fuse", passes::fuse},
     Pass{"pack_weights", passes::pack_weights},

@@ -34,6 +34,10 @@ REPRISE_API Graph dead_code(Graph graph);
 /// where with a constant condition ...; computes what is alike along a dimension once.
 REPRISE_API Graph algebra(Graph graph);
 
+/// Small fills that the next write of their memory alone reads become constants: a gradient that is
+/// zeroed and then added to takes one call.
+REPRISE_API Graph spare_fills(Graph graph);
+
 /// Lets calls of one op on the same values share one result.
 REPRISE_API Graph common_subexpressions(Graph graph);
 
@@ -53,7 +57,7 @@ REPRISE_API Graph small_pool_places(Graph graph);
 /// Makes one Fused call of elementwise calls that read one another.
 REPRISE_API Graph fuse_elementwise(Graph graph);
 
-/// Moves optimizer steps up to where their gradients are made.
+/// Moves optimizer steps and other updates in place up to where their gradients are made.
 REPRISE_API Graph early_updates(Graph graph);
 
 /// Makes one call of optimizer steps of equal attributes, as long as their gradients are small.

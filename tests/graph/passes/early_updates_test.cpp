@@ -64,7 +64,25 @@ TEST(EarlyUpdates, StayBehindEarlierWritesAndSteps) {
   const ValueId z = b.call(Relu{}, {y});
   const ValueIds twice = b.g.add_call(op, {b.lr, once[0], first, once[1], once[2]}).out;
   b.g.updates = {{p.value, twice[0]}, {p.velocity, twice[1]}, {p.count, twice[2]}};
-  EXPECT_EQ(b.moved({z}), "exp neg sgd_step abs sgd_step relu");
+  EXPECT_EQ(b.moved({z}), "neg exp sgd_step abs sgd_step relu");
+}
+
+TEST(EarlyUpdates, AreSumsIntoGradientsToo) {
+  Steps b;
+  const ValueId sum = b.capture(ones({3}));
+  const ValueId g = b.call(Exp{}, {b.x}), more = b.call(Neg{}, {g}), y = b.call(Abs{}, {more});
+  const ValueId once = b.call(Add{}, {sum, g}, sum);
+  const ValueId twice = b.call(Add{}, {once, more}, once);
+  b.g.updates.push_back({sum, twice});
+  EXPECT_EQ(b.moved({y}), "exp add neg abs add");
+}
+
+TEST(EarlyUpdates, WriteNothingInPlaceBeforeItsReaders) {
+  Steps b;
+  const ValueId sum = b.capture(ones({3}));
+  const ValueId g = b.call(Exp{}, {b.x}), read = b.call(Neg{}, {sum}), y = b.call(Abs{}, {read});
+  b.g.updates.push_back({sum, b.call(Add{}, {sum, g}, sum)});
+  EXPECT_EQ(b.moved({y}), "exp neg add abs");
 }
 
 TEST(EarlyUpdates, NeverCrossCallsWithEffects) {
