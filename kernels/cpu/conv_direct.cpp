@@ -18,6 +18,7 @@ constexpr int64_t kPanelBytes = 128;        // of one tap of one panel of weight
 constexpr int64_t kImageBytes = 512 << 10;  // of padded images made at a time
 constexpr int64_t kWorkPerTask = 1 << 20;   // multiply-adds
 constexpr int64_t kMostTaps = 4096;         // so must a turned panel of kernels
+constexpr int64_t kTurnedTaps = 64;         // turned at once stay in the first-level cache
 constexpr int64_t kMostColumns = 4096;      // a row of output pixels must fit thread_scratch
 
 // A walk over images [count, in, height, width] that gives [count, out, out_h, out_w]. A pixel (i,
@@ -156,22 +157,28 @@ bool walk_serves(const ConvShape& s, const Walk& w) {
 }
 
 // Packs weights whose kernel of input channel c and output channel o lies at from[c * in_step + o *
-// out_step], mirrored or not. Whole kernels are turned at once and then dealt out to the kernel
-// rows.
+// out_step], mirrored or not. Whole kernels, and of several channels where those lie one behind
+// another, are turned at once and then dealt out to the kernel rows.
 template <class T>
 void pack_weight(const Walk& w, const ConvKernels<T>& kernel, const T* from, int64_t in_step,
                  int64_t out_step, bool mirror, T* to) {
   const int64_t lanes = kernel.tile_columns, taps = w.taps(), row = w.kernel_w * lanes;
-  parallel_for(w.in, std::max<int64_t>(1, 8192 / (w.out * taps)), [&](int64_t begin, int64_t end) {
+  const int64_t together = in_step == taps ? std::max<int64_t>(1, kTurnedTaps / taps) : 1;
+  const auto deal = [&](const T* turned, int64_t c, int64_t o) {
+    for (int64_t i = 0; i < w.kernel_h; ++i) {
+      const T* source = turned + (mirror ? w.kernel_h - 1 - i : i) * row;
+      std::copy_n(source, row, to + (o * w.kernel_h + i * lanes) * w.taps_per_row() + c * row);
+    }
+  };
+  const int64_t grain = std::max<int64_t>(1, 8192 / (w.out * taps * together));
+  parallel_for(ceil_div(w.in, together), grain, [&](int64_t begin, int64_t end) {
     T* turned = reinterpret_cast<T*>(thread_scratch().data());
-    for (int64_t c = begin; c < end; ++c) {
+    for (int64_t c = begin * together; c < std::min(w.in, end * together); c += together) {
+      const int64_t channels = std::min(together, w.in - c);
       for (int64_t o = 0; o < w.out; o += lanes) {
         kernel.pack(turned, lanes, from + c * in_step + o * out_step, out_step,
-                    std::min(lanes, w.out - o), taps);
-        for (int64_t i = 0; i < w.kernel_h; ++i) {
-          const T* source = turned + (mirror ? w.kernel_h - 1 - i : i) * row;
-          std::copy_n(source, row, to + (o * w.kernel_h + i * lanes) * w.taps_per_row() + c * row);
-        }
+                    std::min(lanes, w.out - o), channels * taps);
+        for (int64_t k = 0; k < channels; ++k) deal(turned + k * taps * lanes, c + k, o);
       }
     }
   });
