@@ -235,7 +235,7 @@ void check_options(const DrawOptions& o) {
 
 std::string draw(const detail::ReplayPlan& plan, const DrawOptions& options) {
   check_options(options);
-  detail::DrawnGraph graph = detail::drawn_graph(plan, options.depth);
+  detail::DrawnGraph graph = detail::drawn_graph(plan, options.expand_nested ? options.depth : 0);
   detail::set_columns(graph, options.wrap.value_or(options.rotate ? 12 : 36));
   std::string dot = Picture(std::move(graph), options).draw();
   if (!options.file.empty()) detail::write_picture(options.file, dot);

@@ -1,6 +1,7 @@
 #pragma once
 // Pictures of symbolic graphs: boxes are values, what stands on the lines between them are layers.
 
+#include <climits>
 #include <functional>
 
 #include "model.h"
@@ -35,7 +36,8 @@ struct DrawOptions {
   } figsize = {};
   /// Also written here, as its ending says: .dot or .gv, .svg, .png, .pdf.
   std::string file = {};
-  int depth = 0;  ///< so many levels of models that are layers are drawn as boxes
+  bool expand_nested = false;  ///< models that are layers are drawn as boxes with what is in them
+  int depth = INT_MAX;         ///< no more than so many boxes inside of each other
   /// Pictures with more values one after the other go on in another column, from a circle with a
   /// number to its like; by default 36, or 12 when rotated; 0: never.
   std::optional<int> wrap = {};

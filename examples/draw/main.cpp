@@ -60,7 +60,7 @@ void draw_nested(const std::string& file) {
   const SymbolicModel extractor(image, nn::Conv2d(8, 8, 3, {.padding = 1})(x)(nn::ReLU()));
   const Tensor first = Input({1, 28, 28}), second = Input({1, 28, 28});
   const Tensor a = extractor(first), b = extractor(second);
-  draw_graph({first, second}, abs(a - b)(nn::Flatten()), {.file = file, .depth = 1});
+  draw_graph({first, second}, abs(a - b)(nn::Flatten()), {.file = file, .expand_nested = true});
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Exits with 0 if the gradient of sum((2 w)^2) at w = 3 is 24, a symbolic model replays, and a
-// compiled training step, optimised by the passes, makes the loss smaller.
+// compiled training step, optimised by the passes, makes the loss smaller. What draws pulls
+// Graphviz in.
 #include <reprise/reprise.h>
 
 #include <iostream>
@@ -23,7 +24,8 @@ int main() {
   const auto loss = step(images, labels).item<float>();
 
   const bool good = w.grad().item<float>() == 24.0f && scores.shape() == Shape({2, 10}) &&
-                    step(images, labels).item<float>() < loss && !all_passes().empty();
+                    step(images, labels).item<float>() < loss && !draw_graph(model).empty() &&
+                    !all_passes().empty();
   std::cout << (good ? "consumer: good" : "consumer: wrong") << '\n';
   return good ? 0 : 1;
 }

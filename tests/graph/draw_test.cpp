@@ -14,14 +14,12 @@
 #include "../layers/helpers.h"
 #include "example_models.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-/// What Graphviz and the libraries below it keep until the end.
-extern "C" const char* __lsan_default_suppressions();
-extern "C" const char* __lsan_default_suppressions() {
+/// What Graphviz and the libraries below it keep until the end: for the leak sanitizer.
+extern "C" REPRISE_API const char* __lsan_default_suppressions();
+const char* __lsan_default_suppressions() {
   return "leak:libgvc\nleak:libgvplugin\nleak:libcgraph\nleak:libfontconfig\nleak:libpango\n"
          "leak:libcairo\nleak:libglib\nleak:libltdl\n";
 }
-#endif
 
 namespace reprise {
 namespace {
@@ -183,7 +181,7 @@ TEST(Draw, NestedModelsAreOneLineOrABox) {
   const Tensor x = Input({4}), once = inner(x), twice = inner(once);
   const SymbolicModel model(x, twice);
   EXPECT_EQ(lines_of(draw_graph(model)), "v0 -> c0\nc0 -> v1\nv1 -> c1\nc1 -> v2\n");
-  const std::string dot = draw_graph(model, {.depth = 1});
+  const std::string dot = draw_graph(model, {.expand_nested = true});
   EXPECT_EQ(lines_of(dot),
             "v0 -> c0\nc0 -> v1\nv1 -> c1\nc1 -> v2\n"
             "v2 -> c2\nc2 -> v3\nv3 -> c3\nc3 -> v4\n");
@@ -209,18 +207,19 @@ TEST(Draw, BoxesInBoxes) {
   const Tensor x = Input({4}), y = middle(x);
   const SymbolicModel model(x, y);
   const auto boxes = [&](int depth) {
-    return count(draw_graph(model, {.depth = depth}), "cluster");
+    return count(draw_graph(model, {.expand_nested = true, .depth = depth}), "cluster");
   };
   EXPECT_EQ(boxes(0), 0u);
   EXPECT_EQ(boxes(1), 1u);
   EXPECT_EQ(boxes(2), 2u);
   EXPECT_EQ(boxes(99), 2u);
-  EXPECT_EQ(lines_of(draw_graph(model, {.depth = 2})),
+  EXPECT_EQ(lines_of(draw_graph(model, {.expand_nested = true})),
             "c0 -> v1\n"                        // relu of the constant
             "v1 -> c1\nv0 -> c1\nc1 -> v2\n"    // sub
             "v0 -> c2\nc2 -> v3\n"              // tanh
             "v3 -> c3\nv2 -> c3\nc3 -> v4\n");  // mul
-  const std::string named = draw_graph(model, {.names = {{"inner", q}, {"y", y}}, .depth = 2});
+  const std::string named =
+      draw_graph(model, {.names = {{"inner", q}, {"y", y}}, .expand_nested = true});
   EXPECT_TRUE(contains(named, R"dot(v4 [label="y\n)dot")) << named;
 }
 
@@ -246,7 +245,8 @@ TEST(Draw, BoxesAndBundlesAreNotCut) {
   const Tensor p = Input({4});
   const SymbolicModel inner(p, relu(relu(relu(relu(p)))));
   const Tensor x = Input({4});
-  const std::string dot = draw_graph(x, inner(inner(x)), {.depth = 1, .wrap = 4});
+  const std::string dot =
+      draw_graph(x, inner(inner(x)), {.expand_nested = true, .depth = 1, .wrap = 4});
   EXPECT_TRUE(contains(dot, "{ rank=same; v0 -> v4_1 [style=invis] }")) << dot;
   Tensor sum = x;
   Tensors many;
