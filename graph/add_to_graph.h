@@ -199,6 +199,7 @@ auto add_code(std::string name, const std::string& custom, F&& f, const Args&...
   using Node = Code<std::decay_t<F>, std::decay_t<Args>...>;
   static_assert(!std::is_void_v<typename Node::Result>,
                 "a function in a graph returns something; nn::Callback is for those that do not");
+  static_assert(std::copy_constructible<typename Node::Result>, "values in a graph are copied");
   auto code = std::make_shared<Node>(std::move(name), std::forward<F>(f), args...);
   const Tensors symbols = code->symbols();
   check(!symbols.empty(), ErrorKind::Graph,
@@ -218,7 +219,8 @@ auto add_code(std::string name, const std::string& custom, F&& f, const Args&...
 ///
 /// While the graph is built `f` runs once or twice (for two batch sizes) to learn what it returns:
 /// on tensors without data, or, when it wants to see values, on some from the range of their Input.
-/// Graph error when no argument is a symbol; what `f` throws leaves unchanged.
+/// Layers that `f` captures are not registered in models: call them on symbols to have that. Graph
+/// error when no argument is a symbol; what `f` throws leaves unchanged.
 template <class F, class... Args>
 auto add_to_graph(F&& f, const Args&... args) {
   if constexpr (std::derived_from<std::decay_t<F>, nn::Module>) {
