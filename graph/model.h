@@ -99,13 +99,13 @@ class REPRISE_API SymbolicModel : public nn::Layer<SymbolicModel> {
   /// Replays on real tensors, or adds one node when an input is symbolic. The output of a model
   /// that has one; Graph error for a model of several (see outputs). Shape and DType errors name
   /// the input.
-  template <std::same_as<Tensor>... In>
+  template <std::derived_from<Tensor>... In>
   requires(sizeof...(In) > 0) Tensor operator()(const In&... in) const {
     check_single_output();
     return std::move(outputs(in...).front());
   }
   /// The same with all outputs, in the order in which they were given.
-  template <std::same_as<Tensor>... In>
+  template <std::derived_from<Tensor>... In>
   requires(sizeof...(In) > 0) Tensors outputs(const In&... in)
   const {
     return SymbolicModel(*this).Layer::operator()(in...);  // the const one would call us again

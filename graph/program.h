@@ -69,7 +69,7 @@ class REPRISE_API Program {
     run(std::span(inputs.begin(), inputs.size()), std::span(outputs.begin(), outputs.size()));
   }
   /// The only output, or the first one. Graph error when there is none.
-  template <std::same_as<Tensor>... In>
+  template <std::derived_from<Tensor>... In>
   Tensor operator()(const In&... inputs) {
     return first(call(std::array<Tensor, sizeof...(In)>{inputs...}));
   }

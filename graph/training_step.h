@@ -28,7 +28,7 @@ class REPRISE_API TrainingStep {
                const std::vector<Example>& inputs, const TrainingStepOptions& options);
 
   /// One step; the loss, before the update.
-  template <std::same_as<Tensor>... In>
+  template <std::derived_from<Tensor>... In>
   Tensor operator()(const In&... inputs) {
     return std::move(call(std::array<Tensor, sizeof...(In)>{inputs...}).front());
   }
