@@ -8,6 +8,7 @@
 
 #include "../autograd/tape.h"
 #include "../core/ops.h"
+#include "../layers/module.h"
 #include "symbolic.h"
 
 namespace reprise::detail {
@@ -56,7 +57,13 @@ Tensor example_of(const Tensor& x, size_t attempt, bool real) {
 Tensors run(Callable& callable, std::span<const Tensor> in, size_t attempt, bool real) {
   Tensors examples;
   for (const Tensor& x : in) examples.push_back(example_of(x, attempt, real));
-  return callable.call(examples);
+  try {
+    return callable.call(examples);
+  } catch (Error& error) {  // as a layer called on real tensors names itself
+    const bool layer = dynamic_cast<nn::Module*>(&callable) != nullptr;
+    if (layer && !error.has_path()) error.prepend(callable.name());
+    throw;
+  }
 }
 
 std::vector<SymbolicNode::Type> types_of(const Tensors& out) {
