@@ -127,6 +127,7 @@ TEST(Call, AHookMayTakeItselfOff) {
 /// A graph of one node: notes what was called and runs it on tensors without data.
 struct FakeSymbol : Symbol {
   std::string text() const override { return "fake"; }
+  void set_name(const std::string&) override {}
   std::shared_ptr<Callable> called;
   size_t inputs = 0;
   Tensors call(std::shared_ptr<Callable> callable, std::span<const Tensor> in) override {
