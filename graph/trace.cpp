@@ -24,7 +24,7 @@ struct Memory {
   uint32_t version;  // before the trace
   int32_t moment = 0;
   ValueId last_write = kNoValue;
-  std::vector<Seen> seen;
+  SmallVector<Seen, 1> seen;
 
   Seen* find(const TensorImpl& t) {
     for (size_t i = seen.size(); i-- > 0;) {
