@@ -85,6 +85,7 @@ void* Tensor::data_as(DType wanted) const {
 }
 
 Scalar Tensor::scalar() const {
+  if (!has_data()) raw_data();  // says why there are no values
   check(numel() == 1, ErrorKind::Value, "item: expected a tensor of one element, got ", shape());
   const void* value = to(Device::cpu()).raw_data();
   return visit_dtype(dtype(), [&]<class T>() { return Scalar(*static_cast<const T*>(value)); });
