@@ -4,32 +4,11 @@
 
 #include <iostream>
 
+#include "../models/models.h"
+
 using namespace reprise;
 
 namespace {
-
-Tensor block(const Tensor& x, int64_t channels, int64_t stride) {
-  const auto conv = [&](const Tensor& from, int64_t size, int64_t step) {
-    const nn::Conv2d layer(from.C(), channels, size,
-                           {.stride = step, .padding = size / 2, .bias = false});
-    return nn::BatchNorm2d(channels)(layer(from));
-  };
-  const Tensor y = conv(conv(x, 3, stride)(nn::ReLU()), 3, 1);
-  const bool same = stride == 1 && x.C() == channels;
-  return (y + (same ? x : conv(x, 1, stride)))(nn::ReLU());
-}
-
-/// Three stages of n blocks: 6 n + 2 layers.
-SymbolicModel resnet(int n) {
-  const Tensor images = Input({3, 32, 32});
-  Tensor x = nn::Conv2d(3, 16, 3, {.padding = 1, .bias = false})(images);
-  x = nn::BatchNorm2d(16)(x)(nn::ReLU());
-  for (const int64_t channels : {16, 32, 64}) {
-    for (int b = 0; b < n; ++b) x = block(x, channels, b == 0 && channels > 16 ? 2 : 1);
-  }
-  x = nn::AvgPool2d(8)(x)(nn::Flatten());
-  return SymbolicModel(images, nn::Linear(64, 10)(x));
-}
 
 std::string with_parameters(const DrawnCall& call) {
   const int64_t count = call.layer == nullptr ? 0 : call.layer->num_parameters();
@@ -72,7 +51,7 @@ int main(int argc, char** argv) {
   }
   const std::string folder = argv[1];
   try {
-    draw_graph(resnet(3), {.file = folder + "/resnet20.svg", .wrap = 24});
+    draw_graph(models::resnet(20), {.file = folder + "/resnet20.svg", .wrap = 24});
     draw_two_inputs(folder + "/two_inputs.svg");
     draw_nested(folder + "/nested.svg");
   } catch (const std::exception& error) {

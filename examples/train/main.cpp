@@ -54,7 +54,7 @@ void train_and_save(const Options& o, const ImageData& data, SymbolicModel& mode
 /// On weights that nobody needs.
 void compare_speed(const Options& o, const ImageData& data) {
   const auto classes = static_cast<int64_t>(data.test->classes().size());
-  SymbolicModel model = make_model(o.model, data.test->image_shape(), classes);
+  SymbolicModel model = known_models().at(o.model)(data.test->image_shape(), classes);
   const auto optimizer = make_optimizer(o, model);
   print_costs(measure_steps(model, *optimizer, o.batch_size, data.test->image_shape()));
 }
@@ -65,7 +65,7 @@ ExitCode run(const Options& o) {
   const ImageData data = load_images(o);
   const auto& classes = data.test->classes();
   SymbolicModel model =
-      make_model(o.model, data.test->image_shape(), static_cast<int64_t>(classes.size()));
+      known_models().at(o.model)(data.test->image_shape(), static_cast<int64_t>(classes.size()));
   std::cout << model.summary() << std::endl;
   if (!o.draw.empty()) draw_graph(model, {.file = o.draw});
   if (!o.load.empty()) load_weights(model, o.model, o.load);

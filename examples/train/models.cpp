@@ -1,10 +1,13 @@
 #include "models.h"
 
+#include "../models/models.h"
+
 using namespace reprise;
 
 namespace {
 
-SymbolicModel toy_resnet(const Tensor& inputs, int64_t classes) {
+SymbolicModel toy_resnet(const Shape& image, int64_t classes) {
+  const Tensor inputs = Input(image);
   auto x = nn::Conv2d(inputs.C(), 32, 3)(inputs)(nn::ReLU());
   x = nn::Conv2d(x.C(), 64, 3)(x)(nn::ReLU());
   auto block_1 = nn::MaxPool2d(3)(x);
@@ -24,14 +27,16 @@ SymbolicModel toy_resnet(const Tensor& inputs, int64_t classes) {
   return SymbolicModel(inputs, outputs);
 }
 
-SymbolicModel net(const Tensor& inputs, int64_t classes) {
+SymbolicModel net(const Shape& image, int64_t classes) {
+  const Tensor inputs = Input(image);
   auto x = inputs(nn::Conv2d(inputs.C(), 32, 5))(nn::MaxPool2d(3))(nn::ReLU());
   x = x(nn::Conv2d(x.C(), 64, 5))(nn::MaxPool2d(2))(nn::ReLU())(nn::Flatten());
   x = x(nn::Linear(x.features(), 200))(nn::ReLU());
   return SymbolicModel(inputs, x(nn::Linear(200, classes)));
 }
 
-SymbolicModel mlp(const Tensor& inputs, int64_t classes) {
+SymbolicModel mlp(const Shape& image, int64_t classes) {
+  const Tensor inputs = Input(image);
   auto x = inputs(nn::Flatten());
   x = x(nn::Linear(x.features(), 256))(nn::ReLU());
   x = x(nn::Linear(256, 128))(nn::ReLU());
@@ -40,9 +45,16 @@ SymbolicModel mlp(const Tensor& inputs, int64_t classes) {
 
 }  // namespace
 
-SymbolicModel make_model(const std::string& name, const Shape& image, int64_t classes) {
-  const auto inputs = Input(image);
-  if (name == "toy_resnet") return toy_resnet(inputs, classes);
-  if (name == "net") return net(inputs, classes);
-  return mlp(inputs, classes);
+const std::map<std::string, MakeModel>& known_models() {
+  static const std::map<std::string, MakeModel> known{
+      {"mlp", mlp},
+      {"net", net},
+      {"toy_resnet", toy_resnet},
+      {"resnet20", std::bind_front(models::resnet, 20)},
+      {"resnet56", std::bind_front(models::resnet, 56)},
+      {"preact_resnet164", std::bind_front(models::preact_resnet, 164)},
+      {"wide_resnet16x8", std::bind_front(models::wide_resnet, 16, 8, 0.3)},
+      {"vgg11", std::bind_front(models::vgg, 11)},
+      {"vgg16", std::bind_front(models::vgg, 16)}};
+  return known;
 }

@@ -2,6 +2,12 @@
 
 #include <reprise/reprise.h>
 
-/// The model of that name (toy_resnet, net or mlp) for images [C, H, W].
-reprise::SymbolicModel make_model(const std::string& name, const reprise::Shape& image,
-                                  int64_t classes);
+#include <functional>
+#include <map>
+
+/// Makes a model for images [C, H, W].
+using MakeModel =
+    std::function<reprise::SymbolicModel(const reprise::Shape& image, int64_t classes)>;
+
+/// What can be trained, by name.
+const std::map<std::string, MakeModel>& known_models();

@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <map>
 
+#include "models.h"
+
 namespace {
 
 struct DataDefaults {
@@ -28,8 +30,8 @@ std::string check_data(const std::string& text) {
 
 void add_options(CLI::App& app, Options& o, std::string& data) {
   const CLI::Range positive(int64_t{1}, INT64_MAX, "POSITIVE");
-  app.add_option("--model", o.model, "What to train: toy_resnet, net or mlp")
-      ->check(CLI::IsMember({"toy_resnet", "net", "mlp"}))
+  app.add_option("--model", o.model, "What to train")
+      ->check(CLI::IsMember(&known_models()))
       ->capture_default_str();
   app.add_option("--data", data, "Images: synthetic, mnist:DIR or cifar10:DIR")
       ->check(CLI::Validator(check_data, "DATA"))

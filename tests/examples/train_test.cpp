@@ -104,7 +104,7 @@ TEST_F(Train, DrawsTheModel) {
 }
 
 TEST_F(Train, EveryModelAndOptimizerRuns) {
-  for (const char* model : {"toy_resnet", "net"}) {
+  for (const char* model : {"toy_resnet", "net", "resnet20"}) {
     const Outcome outcome =
         run({"--model", model, "--optimizer", "sgd", "--schedule", "constant", "--epochs", "1",
              "--train-images", "70", "--test-images", "30", "--batch-size", "16"});
