@@ -362,8 +362,7 @@ TEST(AddToGraph, RunsAtEachReplayWithItsSideEffects) {
     expect_tensor(model(zeros({1, 2})), full({1, 2}, 2.0));
     EXPECT_EQ(calls, while_building + i) << "compiled";
   }
-  EXPECT_NE(model.compile_report().find("parts between C++ code (Lambda_1)\n"),
-            std::string::npos)
+  EXPECT_NE(model.compile_report().find("parts between C++ code (Lambda_1)\n"), std::string::npos)
       << model.compile_report();
 }
 
