@@ -84,8 +84,8 @@ void add_phases(const std::string& name, const std::vector<int64_t>& sizes, cons
 
 const bool registered = [] {
   add_phases("toy_resnet_train", {32}, toy_resnet_trace);
-  add_phases("diamonds", {1000, 10000}, diamonds);
-  add_phases("linear_chain_train", {1000, 10000}, chain_with_backward);
+  add_phases("diamonds", {1000, 10000, 100000}, diamonds);
+  add_phases("linear_chain_train", {1000, 10000, 100000}, chain_with_backward);
   return true;
 }();
 
