@@ -1,5 +1,8 @@
 #include "model.h"
 
+#include <algorithm>
+#include <unordered_set>
+
 #include "compiled_model.h"
 
 namespace reprise {
@@ -70,6 +73,31 @@ void SymbolicModel::add_output(const AnySymbolic& output) {
   std::swap(model_->compiled, compiled);
   register_layers();
   if (compiled->is_compiled()) compile(compiled->options());
+}
+
+Tensor SymbolicModel::node(const std::string& name) const {
+  check(!model_->inputs.empty(), ErrorKind::Graph,
+        "SymbolicModel::node: this model was detached from its graph");
+  const auto& values = plan().values;
+  const auto row = std::ranges::find(values, name, &detail::Value::name);
+  if (row == values.end()) {
+    std::string names;
+    for (const detail::Value& value : values) names += text(names.empty() ? "" : ", ", value.name);
+    fail(ErrorKind::Graph, "SymbolicModel::node: expected one of ", names, ", got ", name);
+  }
+  for (const Tensor& input : model_->inputs) {
+    if (node_of("", input).sequence() == row->node) return input;
+  }
+  std::vector<Tensor> open(model_->outputs.begin(), model_->outputs.end());
+  std::unordered_set<uint64_t> seen;
+  while (true) {
+    const Tensor x = std::move(open.back());
+    open.pop_back();
+    const uint64_t sequence = node_of("", x).sequence();
+    if (sequence == row->node) return x;
+    if (!seen.insert(sequence).second) continue;
+    for (Tensor& parent : parents(x)) open.push_back(std::move(parent));
+  }
 }
 
 Tensors SymbolicModel::forward(const Tensors& in) const {

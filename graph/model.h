@@ -155,6 +155,11 @@ class REPRISE_API SymbolicModel : public nn::Layer<SymbolicModel> {
   /// errors of layers that cannot be called with such a batch.
   std::string summary(const SummaryOptions& options = {}) const;
 
+  /// The symbol of a row of the summary, by its name: for a model of another piece of the graph. The
+  /// first one, when a call has several outputs. Graph error naming the rows when there is none of
+  /// that name, and after detach_from_graph.
+  Tensor node(const std::string& name) const;
+
   /// What is replayed, for those who draw it (replay_plan.h).
   const detail::ReplayPlan& plan() const;
 

@@ -565,5 +565,22 @@ TEST(Model, OutputsMayBeAdded) {
   EXPECT_EQ(model.num_outputs(), 3u);
 }
 
+TEST(Model, GivesTheSymbolsOfItsRows) {
+  const Tensor x = Input({3});
+  SymbolicModel model = [&] {
+    const Tensor h = nn::Linear(3, 4)(x)(nn::ReLU());
+    return SymbolicModel(x, nn::Linear(4, 2)(custom_name(h * 2, "twice")));
+  }();
+  const SymbolicModel features(model.node("Input_1"), model.node("twice"));
+  const SymbolicModel head(model.node("twice"), model.node("Linear_2"));
+  const Tensor data = randn({5, 3});
+  expect_equal(head(features(data)), model(data));
+  EXPECT_EQ(error_of([&] { model.node("Linear"); }),
+            "SymbolicModel::node: expected one of Input_1, Linear_1, ReLU_1, twice, Linear_2, got "
+            "Linear");
+  EXPECT_EQ(error_of([&] { model.detach_from_graph().node("twice"); }),
+            "SymbolicModel::node: this model was detached from its graph");
+}
+
 }  // namespace
 }  // namespace reprise
