@@ -9,7 +9,8 @@ function(reprise_flags target)
     CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
     POSITION_INDEPENDENT_CODE ON)
   target_compile_options(${target} PRIVATE
-    -Wall -Wextra -Wpedantic $<$<BOOL:${REPRISE_WERROR}>:-Werror>
+    -Wall -Wextra "$<$<COMPILE_LANGUAGE:CXX>:-Wpedantic>"
+    "$<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${REPRISE_WERROR}>>:-Werror>"
     $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
     -ffp-contract=off -fno-math-errno -fno-trapping-math
     $<$<CONFIG:Release>:-ffunction-sections -fdata-sections>)

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "allocator.h"
+#include "device_context.h"
 #include "ops.h"
 
 namespace reprise {
@@ -61,10 +62,10 @@ Tensors make_outputs(const OpBase& op, Metas& metas, Device device, const Tensor
     return out;
   }
   for (Meta& meta : metas) {
-    meta.device = device;
+    if (!op.traits().crosses || device.kind == Device::Kind::meta) meta.device = device;
     const bool real = device.kind != Device::Kind::meta;
     out.emplace_back(make_ref<TensorImpl>(
-        meta, real ? make_ref<Storage>(meta.nbytes(), device) : Ref<Storage>()));
+        meta, real ? make_ref<Storage>(meta.nbytes(), meta.device) : Ref<Storage>()));
   }
   return out;
 }
@@ -74,9 +75,15 @@ void run_kernel(const OpBase& op, std::span<const Tensor> in, std::span<const Me
   SmallVector<View, 8> views;
   for (const Tensor& t : in) views.push_back({t.raw_data(), &t.meta()});
   for (const Tensor& t : out) views.push_back({t.raw_data(), &t.meta()});
-  const Workspace workspace(op.workspace(metas, device));
   const std::span<const View> all = views;
-  op.launch(device, {all.first(in.size()), all.subspan(in.size()), workspace.data(), {}});
+  Launch launch{all.first(in.size()), all.subspan(in.size()), nullptr, {}};
+  const size_t bytes = op.workspace(metas, device);
+  if (device.kind == Device::Kind::cuda) [[unlikely]] {
+    return detail::launch_on_cuda(op, launch, bytes, device);
+  }
+  const Workspace workspace(bytes);
+  launch.workspace = workspace.data();
+  op.launch(device, launch);
 }
 
 /// Raises the versions of everything the kernel wrote besides its fresh outputs.
@@ -129,9 +136,10 @@ Tensors run_eager(const OpBase& op, std::span<const Tensor> in, const Tensor* in
   for (const Tensor& t : in) metas.push_back(t.meta());
   Metas out_metas = op.infer(metas);
   if (op.traits().alias) return {view_of(op, in.front(), out_metas.front())};
-  const Device device = common_device(op, in, out_metas);
+  Device device = common_device(op, in, out_metas);
   Tensors out = make_outputs(op, out_metas, device, into);
   if (device.kind == Device::Kind::meta) return out;
+  if (op.traits().crosses && device.kind == Device::Kind::cpu) device = out.front().device();
   run_kernel(op, in, metas, out, device);
   bump_versions(op, in, into);
   return out;
@@ -185,12 +193,8 @@ void Symbol::destroy(Symbol* symbol) noexcept {
 
 namespace detail {
 
-void no_cuda(std::string_view op) {
-  fail(ErrorKind::Device, op, ": this version of Reprise has no CUDA device");
-}
-
 void no_kernel(std::string_view op, Device device) {
-  fail(ErrorKind::Device, op, ": has no kernel on device ", device);
+  fail(ErrorKind::Device, op, ": has no kernel on ", device);
 }
 
 }  // namespace detail

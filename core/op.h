@@ -90,6 +90,7 @@ struct OpTraits {
   unsigned overwrites = 0;
   ElementwiseIndex elementwise{-1};  ///< its place among the elementwise ops and Copy; -1: none
   bool alias = false;                ///< the output is a view of the input; no kernel
+  bool crosses = false;  ///< `infer` says where the output lies, not the input; the host runs it
   bool effects = false;  ///< running it does more than make outputs: it is kept, once, in order
   bool differentiable = false;
 
@@ -150,6 +151,7 @@ constexpr OpTraits make_traits() {
   if constexpr (requires { T::overwrites; }) t.overwrites = T::overwrites;
   if constexpr (requires { T::elementwise; }) t.elementwise = T::elementwise;
   if constexpr (requires { T::alias; }) t.alias = T::alias;
+  if constexpr (requires { T::crosses; }) t.crosses = T::crosses;
   if constexpr (requires { T::effects; }) t.effects = T::effects;
   return t;
 }
@@ -157,7 +159,6 @@ constexpr OpTraits make_traits() {
 template <Op T>
 inline constexpr OpTraits traits_of = make_traits<T>();
 
-[[noreturn]] REPRISE_API void no_cuda(std::string_view op);
 [[noreturn]] REPRISE_API void no_kernel(std::string_view op, Device device);
 
 template <class T>
@@ -204,12 +205,12 @@ class Model final : public OpBase {
   void launch(Device device, const Launch& l) const override {
     if constexpr (requires { op.cpu(l); }) {
       if (device.kind == Device::Kind::cpu) return op.cpu(l);
-#if defined(REPRISE_HAS_CUDA)
-      if (device.kind == Device::Kind::cuda) return op.cuda(l);
-#else
-      if (device.kind == Device::Kind::cuda) detail::no_cuda(T::name);
-#endif
     }
+#if defined(REPRISE_HAS_CUDA)
+    if constexpr (requires { op.cuda(l); }) {
+      if (device.kind == Device::Kind::cuda) return op.cuda(l);
+    }
+#endif
     detail::no_kernel(T::name, device);
   }
   Tensors vjp(const Vjp& v) const override;

@@ -116,7 +116,8 @@ std::string to_string(const Tensor& x) {
   if (x.is_symbolic()) return x.impl().symbol->text();
   if (!x.has_data()) return text("meta ", x.dtype(), x.shape());
   const std::string values = x.numel() == 0 ? "[]" : Printer(x.detach().to(Device::cpu())).take();
-  return text(values, "\n", x.dtype(), x.shape());
+  const bool on_cpu = x.device() == Device::cpu();
+  return text(values, "\n", x.dtype(), x.shape(), on_cpu ? "" : " " + to_string(x.device()));
 }
 
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {

@@ -16,7 +16,7 @@ class REPRISE_API Storage : public RefCounted<Storage> {
   /// `bytes` uninitialised bytes from the allocator of `device`. OutOfMemory error.
   Storage(size_t bytes, Device device);
   /// Bytes owned by the caller; `deleter` runs when the last tensor on them dies.
-  Storage(void* data, size_t bytes, std::function<void(void*)> deleter);
+  Storage(void* data, size_t bytes, std::function<void(void*)> deleter, Device device = {});
   /// Without bytes: what a trace knows of values that will be there at replay.
   static Ref<Storage> traced(size_t bytes, Device device);
   ~Storage();
@@ -49,7 +49,7 @@ class REPRISE_API Storage : public RefCounted<Storage> {
   Device device_;
   bool traced_ = false;
   std::atomic<uint32_t> version_{0}, recorded_writes_{0};
-  std::function<void(void*)> deleter_;  // empty: the bytes go back to the allocator
+  std::function<void(void*)> deleter_;  // empty: the bytes go back to the allocator of the CPU
 };
 
 }  // namespace reprise

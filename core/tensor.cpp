@@ -3,6 +3,7 @@
 #include "dispatch.h"
 #include "ops.h"
 #include "ops/elementwise.h"
+#include "ops/transfer.h"
 
 namespace reprise {
 
@@ -87,7 +88,8 @@ void* Tensor::data_as(DType wanted) const {
 Scalar Tensor::scalar() const {
   if (!has_data()) raw_data();  // says why there are no values
   check(numel() == 1, ErrorKind::Value, "item: expected a tensor of one element, got ", shape());
-  const void* value = to(Device::cpu()).raw_data();
+  const Tensor here = device() == Device::cpu() ? *this : detach().cpu();
+  const void* value = here.raw_data();
   return visit_dtype(dtype(), [&]<class T>() { return Scalar(*static_cast<const T*>(value)); });
 }
 
@@ -111,14 +113,6 @@ Tensor Tensor::to(DType wanted) const {
       "to", [wanted](const Tensor& x) { return apply(Copy{wanted}, x); }, *this);
 }
 
-Tensor Tensor::to(Device wanted) const {
-  if (device() == wanted || is_symbolic()) return *this;
-  if (wanted.kind == Device::Kind::meta) return meta_tensor(meta());
-  check(has_data(), ErrorKind::Value, "to: a meta tensor has no values to put on ", wanted);
-  fail(ErrorKind::Device, "to: this build of Reprise cannot move a tensor from ", device(), " to ",
-       wanted);
-}
-
 Tensor Tensor::clone() const { return reprise::clone(*this); }
 
 Tensor Tensor::contiguous() const {
@@ -128,6 +122,9 @@ Tensor Tensor::contiguous() const {
 }
 
 Tensor& Tensor::copy_(const Tensor& source) {
+  if (source.has_data() && has_data() && source.device() != device()) [[unlikely]] {
+    return detail::copy_across(*this, source);
+  }
   const std::array<Tensor, 1> in{source.shape() == shape() ? source : source.expand(shape())};
   dispatch(Model(Copy{dtype()}), in, this);
   return *this;

@@ -139,12 +139,21 @@ class REPRISE_API Tensor {
 
   /// Same values as `dtype` or on `device`; the tensor itself when nothing changes. Differentiable.
   Tensor to(DType dtype) const;
+  /// A copy to a GPU is queued on the current stream and does not wait for it; the source must keep
+  /// its values until then only when it is pinned. A copy to the CPU waits. Device error when there
+  /// is no such device.
   Tensor to(Device device) const;
+  Tensor cpu() const { return to(Device::cpu()); }
+  Tensor cuda(int index = 0) const { return to(Device::cuda(index)); }
+  /// The same values in memory of the CPU from which a GPU copies by itself; the tensor itself when
+  /// it is pinned. Device error when there is no GPU or the tensor lies on one. Not differentiable.
+  Tensor pin_memory() const;
+  bool is_pinned() const;
   /// A dense copy.
   Tensor clone() const;
   /// The tensor itself when it is dense in row-major order, else a dense copy.
   Tensor contiguous() const;
-  /// Writes the values of `source` (broadcast, converted) into this tensor.
+  /// Writes the values of `source` (broadcast, converted, from any device) into this tensor.
   Tensor& copy_(const Tensor& source);
 
   // Autograd (defined in autograd/)

@@ -54,7 +54,7 @@ Call Graph::make_call(const OpBase& op, ValueIds in, ValueId into, std::string w
     call.out.push_back(add_view(call.in[0], seen, offset));
   } else {
     for (Meta& made : returned) {
-      if (!metas.empty()) made.device = metas[0].device;
+      if (!metas.empty() && !op.traits().crosses) made.device = metas[0].device;
       call.out.push_back(add_root(made));
     }
   }

@@ -19,6 +19,7 @@
 #include "../core/ops/random.h"
 #include "../core/ops/reduce.h"
 #include "../core/ops/softmax.h"
+#include "../core/ops/transfer.h"
 #include "../core/ops/update.h"
 #include "../core/ops/view.h"
 #include "graph.h"
@@ -38,7 +39,7 @@ using AllOps =
         RandomBlocks, Random, Dropout, Sum, MaxDim, Softmax, LogSoftmax, SgdStep, AdamStep, ViewAs,
         Permute, Expand, StridedSlice, SliceGrad, Fused, FusedConv2d, FusedConv2dInputGrad,
         PackConvWeight, FusedMaxPool2d, FusedMaxPool2dGrad, FusedLinear, LogSoftmaxGatherGrad,
-        After>;
+        ToDevice, After>;
 #undef REPRISE_ITEM
 
 struct Entry {

@@ -24,7 +24,8 @@ Adam::Adam(const std::vector<Group>& groups) : Optimizer("Adam") {
 
 Tensors Adam::start(const Tensor& param, size_t group) const {
   Tensor largest = options_[group].amsgrad ? zeros_like(param) : unused_like(param);
-  return {zeros_like(param), zeros_like(param), std::move(largest), zeros({}, {.dtype = float64})};
+  Tensor steps = zeros({}, {.dtype = float64, .device = param.device()});
+  return {zeros_like(param), zeros_like(param), std::move(largest), std::move(steps)};
 }
 
 }  // namespace reprise::optim

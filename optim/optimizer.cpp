@@ -78,7 +78,8 @@ void Optimizer::add_group(std::span<const Tensor> params, double lr, OpRef step)
                  param.shape(), " twice");
     slots_.push_back({param, group, {}});
   }
-  groups_.push_back({full({}, lr, {.dtype = float64}), std::move(step)});
+  const Device device = params.front().device();  // kernels read the rate where they run
+  groups_.push_back({full({}, lr, {.dtype = float64, .device = device}), std::move(step)});
 }
 
 void Optimizer::check_group(size_t group) const {
@@ -86,6 +87,8 @@ void Optimizer::check_group(size_t group) const {
         ", got ", group);
 }
 
-Tensor unused_like(const Tensor& param) { return empty({0}, {.dtype = param.dtype()}); }
+Tensor unused_like(const Tensor& param) {
+  return empty({0}, {.dtype = param.dtype(), .device = param.device()});
+}
 
 }  // namespace reprise::optim

@@ -24,7 +24,7 @@ SGD::SGD(const std::vector<Group>& groups) : Optimizer("SGD") {
 
 Tensors SGD::start(const Tensor& param, size_t group) const {
   Tensor velocity = options_[group].momentum > 0 ? zeros_like(param) : unused_like(param);
-  return {std::move(velocity), zeros({}, {.dtype = float64})};
+  return {std::move(velocity), zeros({}, {.dtype = float64, .device = param.device()})};
 }
 
 }  // namespace reprise::optim

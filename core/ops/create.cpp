@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "../device_context.h"
 #include "../dispatch.h"
 #include "../ops.h"
 #include "check_operands.h"
@@ -102,10 +103,12 @@ Tensor from_blob(void* data, const Shape& shape, const TensorOptions& options,
   const Meta meta(shape, options.dtype.value_or(float32), options.device);
   check(data != nullptr || meta.nbytes() == 0, ErrorKind::Value, "from_blob: expected memory for ",
         shape, ", got a null pointer");
-  check(meta.device.kind == Device::Kind::cpu, ErrorKind::Device,
-        "from_blob: expected memory on cpu, got ", meta.device);
+  check(meta.device.kind != Device::Kind::meta, ErrorKind::Device,
+        "from_blob: expected memory on cpu or cuda, got ", meta.device);
+  if (meta.device.kind == Device::Kind::cuda)
+    (void)detail::device_context(meta.device, "from_blob");
   if (!deleter) deleter = [](void*) {};
-  auto storage = make_ref<Storage>(data, meta.nbytes(), std::move(deleter));
+  auto storage = make_ref<Storage>(data, meta.nbytes(), std::move(deleter), meta.device);
   return finish(Tensor(make_ref<TensorImpl>(meta, std::move(storage))), options);
 }
 

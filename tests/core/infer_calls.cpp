@@ -22,6 +22,7 @@
 #include "../../core/ops/random.h"
 #include "../../core/ops/reduce.h"
 #include "../../core/ops/softmax.h"
+#include "../../core/ops/transfer.h"
 #include "../../core/ops/update.h"
 #include "../../core/ops/view.h"
 
@@ -435,6 +436,7 @@ Table other_calls() {
           call(Random{{3}, float32, false, 0, 1}, {i64({2})}),
           call(Dropout{0.5}, {f32({3}), i64({2})}),
           call(host_call_of({3}), {f32({2})}),
+          call(ToDevice{{}, Device::cuda()}, {f32({2})}),
           call(SgdStep{}, {f64({}), f32({2}), f32({2}), f32({0}), f64({})}),
           call(AdamStep{}, {f64({}), f32({2}), f32({2}), f32({2}), f32({2}), f32({0}), f64({})})};
 }
@@ -452,6 +454,8 @@ Table bad_other_calls() {
             call(Random{{3}, int64, false, 0, 1}, {i64({2})}),
             call(Random{{3}, float32, false, 0, 1}, {i64({1})}),
             call(Random{{3}, float32, false, 0, 1}, {f32({2})}),
+            call(ToDevice{}, {}),
+            call(ToDevice{}, {Meta({2, 3}, {1, 2}, float32)}),
             call(Dropout{0.5}, {f32({3}), i64({3})}),
             call(Dropout{0.5}, {i64({3}), i64({2})}),
             call(Dropout{1.5}, {f32({3}), i64({2})}),

@@ -95,7 +95,7 @@ TEST(Refused, Making) {
        [](In) { zeros({2}, {.device = reprise::Device::cuda()}); }},
       {"moving there",
        Device,
-       {"to", "cpu", "cuda:1"},
+       {"to", "cuda:1"},
        {f32({2})},
        [](In x) { x[0].to(reprise::Device::cuda(1)); }},
       {"integers that require grad",

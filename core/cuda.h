@@ -1,0 +1,137 @@
+#pragma once
+// GPUs: what is there, queues of work and their order, memory. Tensors go there by
+// `x.to(Device::cuda())`. Without a device everything here that needs one throws a Device error
+// that says why there is none. In a forked child of a process that used a GPU there is none.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "allocator.h"
+#include "device.h"
+
+namespace reprise {
+class Tensor;
+}
+
+namespace reprise::cuda {
+
+/// Whether at least one device can be used.
+REPRISE_API bool is_available() noexcept;
+/// Why none can be used (no driver, a driver too old, no device, a build without CUDA, a forked
+/// child); empty when one can.
+REPRISE_API std::string why_not_available();
+/// 0 when none can be used.
+REPRISE_API int device_count() noexcept;
+
+struct DeviceProperties {
+  std::string name;
+  int major = 0, minor = 0;  ///< compute capability
+  int multiprocessors = 0;
+  int64_t total_memory = 0, l2_cache = 0;
+  int64_t shared_memory = 0;  ///< bytes that one block of threads may ask for
+};
+REPRISE_API DeviceProperties device_properties(int device = 0);
+
+/// A queue of work: what is put there runs in order; work on different streams may overlap. Copies
+/// of a Stream are the same queue.
+class REPRISE_API Stream {
+ public:
+  /// A queue that waits for no other, not even the default one. Negative priorities are served
+  /// first, as far as the device knows them (-1 always does).
+  explicit Stream(int device = 0, int priority = 0);
+  /// A caller's cudaStream_t. It must outlive this object and the tensors made on it.
+  static Stream adopt(void* cuda_stream, int device = 0);
+  static Stream default_stream(int device = 0) { return adopt(nullptr, device); }
+
+  int device() const { return device_; }
+  /// The cudaStream_t.
+  void* handle() const { return handle_; }
+  /// Whether all that was put there is done.
+  bool query() const;
+  /// Waits until it is.
+  void synchronize() const;
+  /// Work put here from now on waits for what was put on `other` until now.
+  void wait_stream(const Stream& other) const;
+
+  friend bool operator==(const Stream& a, const Stream& b) {
+    return a.device_ == b.device_ && a.handle_ == b.handle_;
+  }
+
+ private:
+  Stream(int device, void* handle, std::shared_ptr<void> lease)
+      : device_(device), handle_(handle), lease_(std::move(lease)) {}
+
+  int device_;
+  void* handle_;
+  std::shared_ptr<void> lease_;  // gives a stream of ours back for reuse
+};
+
+/// Where ops of this thread on that device are put: the default stream unless a StreamGuard lives.
+REPRISE_API Stream current_stream(int device = 0);
+
+/// Makes `stream` the current one of its device on this thread. Guards end in reverse order.
+class REPRISE_API StreamGuard {
+ public:
+  explicit StreamGuard(Stream stream);
+  ~StreamGuard();
+  StreamGuard(const StreamGuard&) = delete;
+  StreamGuard& operator=(const StreamGuard&) = delete;
+
+  const Stream& stream() const { return stream_; }
+  const StreamGuard* before() const { return before_; }
+
+ private:
+  Stream stream_;
+  const StreamGuard* before_;
+};
+
+/// A mark in a stream. Before it is recorded, it counts as done.
+class REPRISE_API Event {
+ public:
+  /// Only with `timing` may the time between two events be asked.
+  explicit Event(bool timing = false) : timing_(timing) {}
+  Event(Event&& other) noexcept;
+  Event& operator=(Event&& other) noexcept;
+  ~Event();
+
+  /// Marks the end of what `stream` holds now; an earlier mark is forgotten.
+  void record(const Stream& stream);
+  void record() { record(current_stream(device_)); }
+  bool query() const;
+  void synchronize() const;
+  /// Work put on `stream` from now on waits for the mark.
+  void wait(const Stream& stream) const;
+  /// From this mark to that of `end`; waits for both. Value error unless both were recorded with
+  /// timing on one device.
+  double elapsed_ms(const Event& end) const;
+
+ private:
+  bool timing_;
+  int device_ = 0;
+  void* handle_ = nullptr;
+};
+
+/// Waits until all streams of the device are done. Failures of kernels show here.
+REPRISE_API void synchronize(int device = 0);
+
+/// Memory of `x` is given back once `stream` is done with what it holds by then: for tensors used
+/// on another stream than the one that was current when they were made. Device error when they
+/// belong to different devices; nothing to do for memory that is not ours.
+REPRISE_API void record_stream(const Tensor& x, const Stream& stream);
+
+struct MemoryInfo {
+  int64_t free, total;  ///< bytes of the device, whoever uses them
+};
+REPRISE_API MemoryInfo memory_info(int device = 0);
+REPRISE_API MemoryStats memory_stats(int device = 0);
+REPRISE_API void reset_peak_memory(int device = 0);
+/// Gives the memory kept for reuse, of the device and pinned, back to the system.
+REPRISE_API void empty_cache(int device = 0);
+
+/// Whether float32 matrix products and convolutions may round their factors to TF32 (10 bits of
+/// mantissa). Off unless set; for the whole process.
+REPRISE_API void set_allow_tf32(bool allow) noexcept;
+REPRISE_API bool allow_tf32() noexcept;
+
+}  // namespace reprise::cuda

@@ -1,0 +1,70 @@
+#pragma once
+// What Reprise asks of a GPU's runtime, and nothing more. kernels/cuda answers by CUDA's; tests
+// play it on the memory of the host. Streams and events are opaque; a null stream is a device's
+// default one. Everything throws Device errors unless noexcept.
+
+#include <cstddef>
+#include <string>
+
+#include "cuda.h"
+
+namespace reprise {
+
+class OpBase;
+struct Launch;
+
+struct MemoryPlace {
+  void* data;
+  Device device;
+};
+
+class DeviceRuntime {
+ public:
+  virtual ~DeviceRuntime() = default;
+
+  virtual int device_count() = 0;
+  virtual cuda::DeviceProperties properties(int device) = 0;
+
+  /// Memory of the device in the order of `stream`; null when there is no room.
+  virtual void* allocate(int device, size_t bytes, void* stream) = 0;
+  /// Whoever gets the block next may use it once `stream` has come to this point.
+  virtual void deallocate(int device, void* block, void* stream) noexcept = 0;
+  virtual cuda::MemoryInfo memory(int device) = 0;
+  /// Bytes that blocks in use and blocks kept for reuse take; 0 when nothing is kept.
+  virtual int64_t reserved(int device) noexcept = 0;
+  /// Gives the blocks kept for reuse back to the system.
+  virtual void trim(int device) = 0;
+  /// Memory of the host from which devices copy by themselves; null when there is no room.
+  virtual void* allocate_pinned(size_t bytes) = 0;
+  virtual void deallocate_pinned(void* block) noexcept = 0;
+
+  /// A stream that lives as long as the process. The lower the priority, the sooner it is served.
+  virtual void* make_stream(int device, int priority) = 0;
+  virtual bool is_done(int device, void* stream) = 0;
+  virtual void synchronize(int device, void* stream) = 0;
+  virtual void synchronize(int device) = 0;
+
+  virtual void* make_event(int device, bool timing) = 0;
+  virtual void destroy_event(int device, void* event) noexcept = 0;
+  virtual void record_event(int device, void* event, void* stream) = 0;
+  /// Work queued on `stream` from now on waits for what `event` recorded, also on another device.
+  virtual void wait_event(int device, void* stream, void* event) = 0;
+  virtual bool is_event_done(int device, void* event) = 0;
+  virtual void synchronize_event(int device, void* event) = 0;
+  virtual double elapsed_ms(int device, void* start, void* end) = 0;
+
+  /// Queued on `stream`, which belongs to one of the two devices.
+  virtual void copy(MemoryPlace to, MemoryPlace from, size_t bytes, void* stream) = 0;
+  /// Runs the kernel of `op` with that device as the current one.
+  virtual void launch(const OpBase& op, const Launch& launch, int device) = 0;
+};
+
+struct FoundRuntime {
+  DeviceRuntime* runtime;  ///< null: there is none
+  std::string why_not;     ///< then: a sentence without its full stop
+};
+
+/// Looks for devices; does not throw. Defined below kernels/: in kernels/cuda, or in no_cuda.cpp.
+FoundRuntime find_device_runtime();
+
+}  // namespace reprise

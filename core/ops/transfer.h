@@ -1,0 +1,26 @@
+#pragma once
+// Copies between devices.
+
+#include "../tensor.h"
+
+namespace reprise {
+
+/// x (dense, on `from`) -> the same values on `to`, queued on the current stream of the GPU that
+/// takes part. It has no kernel: the runtime of the device copies. `from` is where gradients go.
+struct ToDevice {
+  Device from, to;
+  static constexpr std::string_view name = "to_device";
+  static constexpr bool crosses = true;
+  auto tie() const { return std::tuple(Attr("from", from), Attr("to", to)); }
+  Metas infer(std::span<const Meta> in) const;
+  void cpu(const Launch& l) const;
+  Tensors vjp(const Vjp& v) const;
+};
+
+namespace detail {
+
+/// copy_ where the two lie on different devices.
+Tensor& copy_across(Tensor& to, const Tensor& from);
+
+}  // namespace detail
+}  // namespace reprise

@@ -1,0 +1,46 @@
+#include "check.h"
+
+#include <cstdlib>
+
+namespace reprise::cuda {
+namespace {
+
+/// "cublasLtMatmul" of "blas().cublasLtMatmul(handle, ...)".
+std::string_view called(std::string_view call) {
+  if (const size_t table = call.find("()."); table != call.npos) call.remove_prefix(table + 3);
+  return call.substr(0, call.find('('));
+}
+
+/// Errors of a kernel, which stay with the process: everything after them fails, too.
+bool is_sticky(cudaError_t status) {
+  return status >= cudaErrorIllegalAddress && status <= cudaErrorLaunchFailure &&
+         status != cudaErrorLaunchOutOfResources;
+}
+
+}  // namespace
+
+void fail_status(ErrorKind kind, std::string_view call, std::string_view status,
+                 std::string_view meaning) {
+  throw CudaError(kind, text(called(call), ": ", status, ", ", meaning));
+}
+
+void fail_status(cudaError_t status, std::string_view call) {
+  (void)cudaGetLastError();  // an error that can be got over must not meet the next call
+  std::string meaning = cudaGetErrorString(status);
+  if (is_sticky(status)) {
+    meaning += "; a kernel failed, and the device is lost to this process";
+    if (!waits_for_kernels()) meaning += "; REPRISE_CUDA_SYNC=1 makes the error name its op";
+  }
+  fail_status(status == cudaErrorMemoryAllocation ? ErrorKind::OutOfMemory : ErrorKind::Device,
+              call, cudaGetErrorName(status), meaning);
+}
+
+bool waits_for_kernels() {
+  static const bool waits = [] {
+    const char* const value = std::getenv("REPRISE_CUDA_SYNC");
+    return value != nullptr && std::string_view(value) == "1";
+  }();
+  return waits;
+}
+
+}  // namespace reprise::cuda

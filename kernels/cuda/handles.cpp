@@ -1,0 +1,81 @@
+#include "handles.h"
+
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "on_device.h"
+
+namespace reprise::cuda {
+namespace {
+
+/// The handles that no thread has, by device.
+template <class Handle>
+struct Spare {
+  std::mutex mutex;
+  std::map<int, std::vector<Handle>> handles;
+
+  static Spare& all() {
+    static Spare& spare = *new Spare;
+    return spare;
+  }
+};
+
+/// The handles of one thread.
+template <class Handle>
+class Lease {
+ public:
+  Lease() = default;
+  Lease(const Lease&) = delete;
+  ~Lease() {
+    Spare<Handle>& spare = Spare<Handle>::all();
+    std::lock_guard lock(spare.mutex);
+    for (const auto& [device, handle] : mine_) spare.handles[device].push_back(handle);
+  }
+
+  template <class Make>
+  Handle get(int device, Make make) {
+    const auto at = mine_.find(device);
+    if (at != mine_.end()) return at->second;
+    Handle handle = take_spare(device);
+    if (handle == nullptr) make(&handle);
+    mine_.emplace(device, handle);
+    return handle;
+  }
+
+ private:
+  static Handle take_spare(int device) {
+    Spare<Handle>& spare = Spare<Handle>::all();
+    std::lock_guard lock(spare.mutex);
+    std::vector<Handle>& handles = spare.handles[device];
+    if (handles.empty()) return nullptr;
+    const Handle handle = handles.back();
+    handles.pop_back();
+    return handle;
+  }
+
+  std::map<int, Handle> mine_;
+};
+
+}  // namespace
+
+cublasLtHandle_t blas_handle() {
+  thread_local Lease<cublasLtHandle_t> lease;
+  return lease.get(current_device(), [](cublasLtHandle_t* handle) {
+    REPRISE_CUDA_CHECK(blas().cublasLtCreate(handle));
+  });
+}
+
+#if defined(REPRISE_HAS_CUDNN)
+
+cudnnHandle_t dnn_handle(cudaStream_t stream) {
+  thread_local Lease<cudnnHandle_t> lease;
+  const cudnnHandle_t handle = lease.get(
+      current_device(), [](cudnnHandle_t* made) { REPRISE_CUDA_CHECK(dnn().cudnnCreate(made)); });
+  REPRISE_CUDA_CHECK(dnn().cudnnSetStream(handle, stream));
+  return handle;
+}
+
+#endif
+
+}  // namespace reprise::cuda

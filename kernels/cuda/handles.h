@@ -1,0 +1,16 @@
+#pragma once
+// Handles of cuBLASLt and cuDNN, one for each thread and device, made at their first use. A thread
+// that ends leaves its handles to the next; none is ever destroyed, since CUDA may be gone by then.
+
+#include "libraries.h"
+
+namespace reprise::cuda {
+
+/// For the current device.
+cublasLtHandle_t blas_handle();
+#if defined(REPRISE_HAS_CUDNN)
+/// For the current device; its work goes to `stream`.
+cudnnHandle_t dnn_handle(cudaStream_t stream);
+#endif
+
+}  // namespace reprise::cuda
