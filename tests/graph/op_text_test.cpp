@@ -27,6 +27,7 @@
 #include "../../core/ops/random.h"
 #include "../../core/ops/reduce.h"
 #include "../../core/ops/softmax.h"
+#include "../../core/ops/transfer.h"
 #include "../../core/ops/update.h"
 #include "../../core/ops/view.h"
 #include "../../graph/graph.h"
