@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
-#include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,6 +17,10 @@ namespace reprise::test {
 class FakeRuntime : public DeviceRuntime {
  public:
   explicit FakeRuntime(int devices = 1) : devices_(devices) {}
+  FakeRuntime(const FakeRuntime&) = delete;
+  ~FakeRuntime() override {
+    for (void* block : pinned_) std::free(block);
+  }
 
   std::vector<std::string> log;
   int64_t room = int64_t{1} << 30;  ///< bytes in use and kept together
@@ -36,7 +40,7 @@ class FakeRuntime : public DeviceRuntime {
   void* allocate(int device, size_t bytes, void* stream) override {
     const auto size = static_cast<int64_t>(bytes);
     if (in_use_ + kept_ + size > room) return nullptr;
-    void* const block = std::malloc(bytes);
+    void* const block = host_block(bytes);
     blocks_[block] = size;
     in_use_ += size;
     note("allocate ", device, stream);
@@ -54,10 +58,11 @@ class FakeRuntime : public DeviceRuntime {
   void trim(int) override { kept_ = 0; }
   void* allocate_pinned(size_t bytes) override {
     ++live_pinned;
-    return std::malloc(bytes);
+    return *pinned_.insert(host_block(bytes)).first;
   }
   void deallocate_pinned(void* block) noexcept override {
     --live_pinned;
+    pinned_.erase(block);
     std::free(block);
   }
 
@@ -69,12 +74,9 @@ class FakeRuntime : public DeviceRuntime {
   void* make_event(int, bool) override {
     check(!is_broken, ErrorKind::Device, "the device is lost");
     ++live_events;
-    return new int;
+    return reinterpret_cast<void*>(++events_);
   }
-  void destroy_event(int, void* event) noexcept override {
-    --live_events;
-    delete static_cast<int*>(event);
-  }
+  void destroy_event(int, void*) noexcept override { --live_events; }
   void record_event(int device, void*, void* stream) override { note("record ", device, stream); }
   void wait_event(int device, void* stream, void*) override { note("wait ", device, stream); }
   bool is_event_done(int, void*) override { return events_are_done; }
@@ -91,6 +93,10 @@ class FakeRuntime : public DeviceRuntime {
   }
 
  private:
+  /// Aligned as the memory of a device is.
+  static void* host_block(size_t bytes) {
+    return std::aligned_alloc(256, (bytes + 255) & ~size_t{255});
+  }
   static int64_t number(void* stream) { return reinterpret_cast<intptr_t>(stream); }
   void note(const std::string& what, int device, void* stream) {
     log.push_back(text(what, device, " ", number(stream)));
@@ -99,7 +105,8 @@ class FakeRuntime : public DeviceRuntime {
   int devices_;
   std::map<void*, int64_t> blocks_;
   int64_t in_use_ = 0, kept_ = 0;
-  intptr_t streams_ = 0;
+  std::set<void*> pinned_;
+  intptr_t streams_ = 0, events_ = 0;
 };
 
 /// A process with so many fake devices, for the scope.
