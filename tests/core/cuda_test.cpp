@@ -11,7 +11,8 @@
 #include "../../core/dispatch.h"
 #include "../../core/ops/transfer.h"
 #include "../../core/random.h"
-#include "../../graph/program.h"
+#include "../../graph/text.h"
+#include "../../graph/trace.h"
 #include "../../layers/nn.h"
 #include "../../optim/optim.h"
 #include "expect.h"
@@ -134,6 +135,19 @@ TEST(FakeCuda, GradientsComeBack) {
   (there.cuda(1) * 3).sum().cpu().backward();
   EXPECT_EQ(x.grad().device(), Device::cpu());
   expect_tensor(x.grad(), tensor({6.0, 6.0}));
+}
+
+TEST(FakeCuda, TracesKnowWhereValuesLie) {
+  const FakeDevices fake;
+  const auto f = [](const Tensors& x) { return Tensors{x[0].cuda().neg().cpu()}; };
+  const Graph graph = trace(f, {Meta({2}, float32)});
+  EXPECT_EQ(to_string(graph),
+            "%0 = input : float32[2]\n"
+            "%1 = to_device(%0) {from=cpu, to=cuda:0} : float32[2] cuda:0\n"
+            "%2 = neg(%1) : float32[2] cuda:0\n"
+            "%3 = to_device(%2) {from=cuda:0, to=cpu} : float32[2]\n"
+            "return %3\n");
+  EXPECT_EQ(to_string(parse(to_string(graph))), to_string(graph));
 }
 
 TEST(FakeCuda, CopyReachesAcross) {
