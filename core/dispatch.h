@@ -95,8 +95,8 @@ struct CustomName {
   std::string text;
 };
 inline CustomName custom_name(std::string name) { return {std::move(name)}; }
-/// Names the call that made `x`, which is returned. Does nothing to a real tensor; Graph error for
-/// an Input, Value error for an empty name.
+/// Names the call that made `x`, or an Input, and returns `x`. Does nothing to a real tensor. Value
+/// error for an empty name or one with a dot.
 REPRISE_API Tensor custom_name(const Tensor& x, const std::string& name);
 
 namespace detail {

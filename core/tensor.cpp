@@ -14,7 +14,11 @@ TensorImpl::~TensorImpl() {
 }
 
 int64_t Tensor::size(int64_t d) const {
-  return shape()[static_cast<size_t>(wrap_dim("size", d, dim()))];
+  const int64_t size = shape()[static_cast<size_t>(wrap_dim("size", d, dim()))];
+  check(size != kUnknown, ErrorKind::Shape, "size: dimension ", d,
+        " follows the batch and is not known yet; give Input a batch_size, or leave it to -1, "
+        "flatten(1) or a function in the graph");
+  return size;
 }
 
 int64_t Tensor::numel() const {

@@ -57,10 +57,10 @@ using Argument = decltype(std::declval<ReplaceSymbols&>().argument(std::declval<
 
 /// F may be a function, a pointer to a member, a lambda or any functor.
 template <class F, class... Args>
-concept Applies = std::invocable<F&, Argument<std::decay_t<Args>>...>;
+concept Applies = std::invocable<F&, Argument<Constant<Args>>...>;
 
 template <class F, class... Args>
-using ResultOf = Stored<std::invoke_result_t<F&, Argument<std::decay_t<Args>>...>>;
+using ResultOf = Stored<std::invoke_result_t<F&, Argument<Constant<Args>>...>>;
 
 /// The arguments of a clone, which must not keep the graph: symbols that belong to none.
 struct DetachSymbols {
@@ -86,11 +86,25 @@ struct DetachSymbols {
 struct Box {
   static constexpr bool kResult = true;
   Tensors& out;
+  std::vector<size_t> notes = {};
+  void note(size_t value) { notes.push_back(value); }
   void operator()(Tensor& x) { out.push_back(std::move(x)); }
   template <class T>
   void operator()(T& x) {
     out.push_back(box(std::move(x)));
   }
+};
+
+/// Names the calls that made the symbols of a result.
+struct NameLeaves {
+  static constexpr bool kResult = false;
+  const std::string& name;
+  void operator()(const Tensor& x) { custom_name(x, name); }
+  template <class T>
+  void operator()(const Symbolic<T>& x) {
+    custom_name(x.node(), name);
+  }
+  void operator()(const auto&) {}
 };
 
 /// The symbols of a result in place of its example's values.
@@ -121,7 +135,7 @@ class Code final : public CodeCallable {
       : name_(other.name_),
         f_(other.f_),
         args_(map_leaves(detach, other.args_)),
-        count_(other.count_),
+        notes_(other.notes_),
         built_(other.built_) {}
 
   std::string name() const override { return name_; }
@@ -146,12 +160,14 @@ class Code final : public CodeCallable {
         ": C++ code added to a graph runs at each replay and cannot be traced; use nn::Lambda for "
         "functions made of tensor ops");
     Result result = run(in);
-    if (!built_) example_ = result;
+    if (!built_) example_.emplace(result);
     Tensors out;
     Box leaves{out};
     visit_leaves(leaves, result);
-    check(!built_ || out.size() == count_, ErrorKind::Value, "expected ", count_,
-          " values, as when the graph was built, got ", out.size());
+    if (!built_) notes_ = leaves.notes;
+    check(
+        leaves.notes == notes_, ErrorKind::Value,
+        "expected a result with the same sizes, keys and alternatives as when the graph was built");
     return out;
   }
 
@@ -160,7 +176,6 @@ class Code final : public CodeCallable {
     Lift lift{symbols};
     Lifted<Result> lifted = map_leaves(lift, *example_);
     example_.reset();
-    count_ = symbols.size();
     built_ = true;
     return lifted;
   }
@@ -172,7 +187,7 @@ class Code final : public CodeCallable {
         [&](const Args&... args) -> Result {
           // In braces: the arguments take their values one after another.
           std::tuple<Argument<Args>...> values{replace.argument(args)...};
-          return std::apply(f_, std::move(values));
+          return Result(std::apply(f_, std::move(values)));
         },
         args_);
   }
@@ -181,7 +196,7 @@ class Code final : public CodeCallable {
   F f_;
   std::tuple<Args...> args_;
   std::optional<Result> example_;  ///< while the node is built
-  size_t count_ = 0;
+  std::vector<size_t> notes_;      ///< of its result
   bool built_ = false;
 };
 
@@ -196,14 +211,15 @@ std::string code_name() {
 template <class F, class... Args>
 requires Applies<std::decay_t<F>, Args...>
 auto add_code(std::string name, const std::string& custom, F&& f, const Args&... args) {
-  using Node = Code<std::decay_t<F>, std::decay_t<Args>...>;
+  using Node = Code<std::decay_t<F>, Constant<Args>...>;
   static_assert(!std::is_void_v<typename Node::Result>,
                 "a function in a graph returns something; nn::Callback is for those that do not");
   static_assert(std::copy_constructible<typename Node::Result>, "values in a graph are copied");
   auto code = std::make_shared<Node>(std::move(name), std::forward<F>(f), args...);
   const Tensors symbols = code->symbols();
   check(!symbols.empty(), ErrorKind::Graph,
-        "add_to_graph: expected a symbol among the arguments of ", code->name(), ", got none");
+        "add_to_graph: expected a symbol among the arguments of ", code->name(),
+        ", got none (a struct names its members, see graph/structure.h)");
   const Tensors nodes = call_symbolic(code, symbols);
   if (!custom.empty() && !nodes.empty()) custom_name(nodes.front(), custom);
   return code->lift(nodes);
@@ -214,11 +230,12 @@ auto add_code(std::string name, const std::string& custom, F&& f, const Args&...
 /// Adds a node that calls `f(args...)` at each replay, side effects included. Symbols may stand
 /// anywhere in the arguments (structure.h), everything else is a constant. The result has symbols
 /// in place of values: a Tensor for a Tensor, a Symbolic<T> for another T, and a tuple, a vector or
-/// a struct of them for one of those; how many there are must not change from run to run. A last
-/// argument custom_name("...") names the node.
+/// a struct of them for one of those, with the same sizes, keys and alternatives in each run. A
+/// last argument custom_name("...") names the node. `f` must not write its arguments in place.
 ///
 /// While the graph is built `f` runs once or twice (for two batch sizes) to learn what it returns:
-/// on tensors without data, or, when it wants to see values, on some from the range of their Input.
+/// on tensors without data, or, when it wants to see values, on some from the range of their Input
+/// (then layers that it calls do what they do with data: statistics move).
 /// Layers that `f` captures are not registered in models: call them on symbols to have that. Graph
 /// error when no argument is a symbol; what `f` throws leaves unchanged.
 template <class F, class... Args>

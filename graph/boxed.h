@@ -60,9 +60,29 @@ template <>
 struct StoredAs<const char*> {
   using type = std::string;
 };
+template <std::derived_from<Tensor> T>
+struct StoredAs<T> {
+  using type = Tensor;
+};
+template <>
+struct StoredAs<std::string_view> {
+  using type = std::string;
+};
 /// The type of which a value of type T is kept: std::string for a literal.
 template <class T>
 using Stored = typename StoredAs<std::decay_t<T>>::type;
+
+/// The type of which a constant argument is kept: a literal as a pointer to it.
+template <class T>
+struct ConstantAs {
+  using type = std::decay_t<T>;
+};
+template <size_t N>
+struct ConstantAs<char[N]> {
+  using type = const char*;
+};
+template <class T>
+using Constant = typename ConstantAs<T>::type;
 
 template <class T>
 Tensor box(T value) {

@@ -102,6 +102,7 @@ std::vector<SymbolicNode::Type> infer(Callable& callable, std::span<const Tensor
 
 std::vector<SymbolicNode::Type> infer_types(Callable& callable, std::span<const Tensor> in) {
   const NoGradGuard no_grad;
+  const ForgetSymbols known;
   try {
     return infer(callable, in, false);
   } catch (Error& error) {
@@ -109,7 +110,7 @@ std::vector<SymbolicNode::Type> infer_types(Callable& callable, std::span<const 
     if (!shapes && dynamic_cast<CodeCallable*>(&callable) != nullptr) {
       return infer(callable, in, true);
     }
-    if (shapes && std::ranges::any_of(in, follows_batch)) {
+    if ((shapes || error.kind() == ErrorKind::Index) && std::ranges::any_of(in, follows_batch)) {
       error.append(text(" (the unknown batch size stands as ", kBatchSizes[0], " or ",
                         kBatchSizes[1], " while shapes are inferred)"));
     }

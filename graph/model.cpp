@@ -32,14 +32,17 @@ Shape only(std::string_view what, const std::vector<Shape>& shapes) {
 /// What all handles on one model share.
 struct detail::ModelState {
   Tensors inputs, outputs;  ///< symbols; none after detach_from_graph
+  CallNames names;
   std::shared_ptr<const ReplayPlan> plan;
   std::shared_ptr<CompiledModel> compiled;
 };
 
 SymbolicModel::SymbolicModel(const SymbolicTensors& inputs, const SymbolicTensors& outputs)
     : model_(std::make_shared<detail::ModelState>()) {
-  const auto plan = std::make_shared<detail::ReplayPlan>(detail::make_replay_plan(inputs, outputs));
-  *model_ = {inputs, outputs, plan, std::make_shared<detail::CompiledModel>(plan)};
+  detail::CallNames names;
+  const auto plan =
+      std::make_shared<detail::ReplayPlan>(detail::make_replay_plan(inputs, outputs, &names));
+  *model_ = {inputs, outputs, names, plan, std::make_shared<detail::CompiledModel>(plan)};
   register_layers();
 }
 
@@ -49,7 +52,7 @@ SymbolicModel::SymbolicModel(const SymbolicModel& other) : Layer(other), model_(
   model_ = scope->once(other.model_, [&] {
     const auto plan = std::make_shared<detail::ReplayPlan>(detail::clone(other.plan(), *scope));
     const auto compiled = std::make_shared<detail::CompiledModel>(plan);
-    return std::make_shared<detail::ModelState>(detail::ModelState{{}, {}, plan, compiled});
+    return std::make_shared<detail::ModelState>(detail::ModelState{{}, {}, {}, plan, compiled});
   });
 }
 
@@ -65,10 +68,20 @@ void SymbolicModel::add_output(const AnySymbolic& output) {
         "SymbolicModel::add_output: this model was detached from its graph");
   Tensors outputs = model_->outputs;
   outputs.push_back(output.node);
-  const auto plan =
-      std::make_shared<detail::ReplayPlan>(detail::make_replay_plan(model_->inputs, outputs));
+  detail::CallNames names = model_->names;
+  const auto plan = std::make_shared<detail::ReplayPlan>(
+      detail::make_replay_plan(model_->inputs, outputs, &names));
+  for (const detail::Step& step : plan->steps) {
+    const auto* layer = dynamic_cast<const nn::Module*>(step.callable.get());
+    if (layer == nullptr) continue;
+    for (const auto& [name, part] : layer->named_modules()) {
+      check(!part->shares_state_with(*this), ErrorKind::Graph,
+            "SymbolicModel::add_output: ", step.name, " is this model or has it inside");
+    }
+  }
   auto compiled = std::make_shared<detail::CompiledModel>(plan);
   model_->outputs = outputs;
+  model_->names = std::move(names);
   model_->plan = plan;
   std::swap(model_->compiled, compiled);
   register_layers();

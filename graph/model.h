@@ -33,18 +33,20 @@ const Tensor& to_value(const Symbolic<T>& x) {
   return x.node();
 }
 template <class T>
-Tensor to_value(const T& x) {
-  return box<Stored<T>>(x);
-}
+requires(!std::derived_from<T, Tensor>) Tensor to_value(const T& x) { return box<Stored<T>>(x); }
 
 template <class T, bool symbolic>
 auto take_value(const Tensor& x) {
   if constexpr (std::same_as<T, Tensor>) {
     check_tensor(x);
     return x;
+  } else if constexpr (kIsValue<T>) {
+    return T(x);
   } else if constexpr (symbolic) {
     return Symbolic<T>(x);
   } else {
+    check(!x.is_symbolic(), ErrorKind::Graph,
+          "SymbolicModel: called on symbols, it gives symbols: use call<Symbolic<T>>");
     return unbox<T>(x);
   }
 }
@@ -110,8 +112,23 @@ class REPRISE_API SymbolicModel : public nn::Layer<SymbolicModel> {
   const {
     return SymbolicModel(*this).Layer::operator()(in...);  // the const one would call us again
   }
+  Tensors outputs(const Tensors& in) const { return call_values(in); }
+  Tensor operator()(const Tensors& in) const {
+    check_single_output();
+    return std::move(outputs(in).front());
+  }
+  /// model(x, ..., custom_name("encoder")) names the node of symbolic inputs.
+  template <class... In>
+  requires(sizeof...(In) > 1 && detail::kEndsWithName<In...>) Tensor operator()(
+      const In&... in) const {
+    const auto call = [&](const CustomName& name, const auto&... x) {
+      return custom_name((*this)(x...), name.text);
+    };
+    return detail::with_last(call, in...);
+  }
   /// For values of any C++ types: model.call<std::set<int>>(a, b); a std::tuple of several
-  /// outputs. On symbols the result is symbolic. DType errors name both types.
+  /// outputs. On symbols the result is symbolic, when all are tensors as call<Symbolic<int>>(x).
+  /// DType errors name both types.
   template <class R, class... In>
   auto call(const In&... in) const {
     return detail::take_result<R, (detail::kIsValue<In> || ...)>(
@@ -155,9 +172,9 @@ class REPRISE_API SymbolicModel : public nn::Layer<SymbolicModel> {
   /// errors of layers that cannot be called with such a batch.
   std::string summary(const SummaryOptions& options = {}) const;
 
-  /// The symbol of a row of the summary, by its name: for a model of another piece of the graph. The
-  /// first one, when a call has several outputs. Graph error naming the rows when there is none of
-  /// that name, and after detach_from_graph.
+  /// The symbol of a row of the summary, by its name: for a model of another piece of the graph.
+  /// The first one, when a call has several outputs. Graph error naming the rows when there is none
+  /// of that name, and after detach_from_graph.
   Tensor node(const std::string& name) const;
 
   /// What is replayed, for those who draw it (replay_plan.h).

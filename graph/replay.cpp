@@ -44,7 +44,9 @@ Tensors run_step(const Step& step, std::span<const Tensor> values) {
     arguments.push_back(constant ? source.constant : values[source.value]);
   }
   try {
-    return step.callable->call(arguments);
+    Tensors out = step.callable->call(arguments);
+    check_outputs(step, out);
+    return out;
   } catch (Error& error) {
     if (!step.name.empty()) error.prepend(step.name);
     throw;
@@ -53,7 +55,13 @@ Tensors run_step(const Step& step, std::span<const Tensor> values) {
 
 }  // namespace
 
+void check_outputs(const Step& step, const Tensors& out) {
+  check(out.size() >= step.outputs.size(), ErrorKind::Value, "expected ", step.outputs.size(),
+        " outputs, as when the graph was built, got ", out.size());
+}
+
 void check_inputs(const ReplayPlan& plan, std::span<const Tensor> in) {
+  if (plan.is_part) return;
   check(in.size() == plan.input_count, ErrorKind::Value, "expected ", plan.input_count,
         " inputs, got ", in.size());
   for (size_t i = 0; i < in.size(); ++i) check_input(i, plan.values[i], in[i]);
@@ -61,6 +69,7 @@ void check_inputs(const ReplayPlan& plan, std::span<const Tensor> in) {
 
 Tensors replay(const ReplayPlan& plan, std::span<const Tensor> in, size_t* at) {
   check_inputs(plan, in);
+  const ForgetSymbols known;
   std::vector<Tensor> values(plan.values.size());
   std::ranges::copy(in, values.begin());
   for (const Step& step : plan.steps) {

@@ -22,6 +22,9 @@ Nodes nodes_of(std::string_view what, const Tensors& tensors) {
 
 std::string described(const SymbolicNode& node) {
   const SymbolicCall* call = node.made_by();
+  if (call == nullptr && !node.custom_name().empty()) {
+    return text("the Input ", node.custom_name(), " of ", node.type_text());
+  }
   return call == nullptr ? text("the Input of ", node.type_text())
                          : text(display_name(call->callable.get()), " of ", node.type_text());
 }
@@ -56,11 +59,13 @@ Nodes needed(const Nodes& inputs, const Nodes& outputs) {
 
 class Builder {
  public:
-  Builder(const Nodes& inputs, const Nodes& outputs) {
-    for (SymbolicNode* node : inputs) add_value(node, unused_name("Input"));
-    plan_.input_count = inputs.size();
+  Builder(const Nodes& inputs, const Nodes& outputs, CallNames& names) : name_of_(names) {
+    for (const auto& [call, name] : names) used_.insert(name);
+
     const Nodes inner = needed(inputs, outputs);
-    name_calls(inner);
+    name_values(inputs, inner);
+    for (SymbolicNode* node : inputs) add_value(node, input_name_.at(node));
+    plan_.input_count = inputs.size();
     for (const SymbolicNode* node : inner) check_given(*node, inner);
     for (SymbolicNode* node : inner) add_node(node);
     for (SymbolicNode* node : outputs) plan_.outputs.push_back(value_of_.at(node));
@@ -77,25 +82,32 @@ class Builder {
     return name;
   }
 
-  /// "Conv2d_3", or the custom name, which has a number only when several calls have it.
-  void name_calls(const Nodes& inner) {
-    std::vector<std::pair<const SymbolicCall*, std::string>> calls;
-    std::map<std::string, int> times;
+  /// "Conv2d_3", or the custom name, which has a number only when several have it.
+  void name_values(const Nodes& inputs, const Nodes& inner) {
+    struct Named {
+      std::string* name;
+      std::string type, custom;
+    };
+    std::vector<Named> all;
+    for (const SymbolicNode* node : inputs) {  // an inner node that is fed is an input here
+      const std::string custom = node->made_by() == nullptr ? node->custom_name() : "";
+      all.push_back({&input_name_[node], "Input", custom});
+    }
     for (const SymbolicNode* node : inner) {
       const SymbolicCall* call = node->made_by();
-      if (call == nullptr || !name_of_.try_emplace(call).second) continue;
-      calls.emplace_back(call, call->custom_name());
-      ++times[calls.back().second];
+      if (call == nullptr) continue;
+      const auto [at, is_new] = name_of_.try_emplace(call);
+      if (!is_new) continue;
+      all.push_back({&at->second, display_name(call->callable.get()), call->custom_name()});
     }
+    std::map<std::string, int> times;
+    for (const Named& each : all) ++times[each.custom];
     for (const auto& [custom, count] : times) {
       if (count == 1) used_.insert(custom);
     }
-    for (const auto& [call, custom] : calls) {
-      if (custom.empty()) {
-        name_of_[call] = unused_name(display_name(call->callable.get()));
-      } else {
-        name_of_[call] = times[custom] == 1 ? custom : unused_name(custom);
-      }
+    for (const auto& [name, type, custom] : all) {
+      const bool bare = !custom.empty() && times[custom] == 1;
+      *name = bare ? custom : unused_name(custom.empty() ? type : custom);
     }
   }
 
@@ -153,7 +165,8 @@ class Builder {
   ReplayPlan plan_;
   std::map<std::string, int> count_;
   std::set<std::string> used_;
-  std::unordered_map<const SymbolicCall*, std::string> name_of_;
+  std::unordered_map<const SymbolicNode*, std::string> input_name_;
+  CallNames& name_of_;
   std::unordered_map<const SymbolicNode*, size_t> value_of_;
   std::unordered_map<const SymbolicCall*, size_t> step_of_;
 };
@@ -174,14 +187,15 @@ void find_last_uses(ReplayPlan& plan) {
   }
 }
 
-ReplayPlan make_replay_plan(const Tensors& inputs, const Tensors& outputs) {
+ReplayPlan make_replay_plan(const Tensors& inputs, const Tensors& outputs, CallNames* names) {
   const Nodes from = nodes_of("input", inputs), to = nodes_of("output", outputs);
   for (size_t i = 0; i < from.size(); ++i) {
     check(std::find(from.begin(), from.begin() + static_cast<ptrdiff_t>(i), from[i]) ==
               from.begin() + static_cast<ptrdiff_t>(i),
           ErrorKind::Graph, "SymbolicModel: input ", i, " is given twice");
   }
-  return Builder(from, to).take();
+  CallNames fresh;
+  return Builder(from, to, names == nullptr ? fresh : *names).take();
 }
 
 }  // namespace reprise::detail

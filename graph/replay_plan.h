@@ -1,7 +1,9 @@
 #pragma once
 // What a SymbolicModel runs and prints: its nodes in one order, each with what it reads.
 
+#include <unordered_map>
 #include "../layers/clone_scope.h"
+
 #include "../layers/module.h"
 #include "symbolic.h"
 
@@ -39,10 +41,16 @@ struct ReplayPlan {
   std::vector<Step> steps;
   std::vector<size_t> outputs;
   size_t input_count = 0;
+  bool is_part = false;  ///< its inputs were made by other steps: not what a user has to keep to
 };
 
+/// The names of calls, as a model's first plan gave them.
+using CallNames = std::unordered_map<const SymbolicCall*, std::string>;
+
 /// Graph error naming the node when an output needs an Input that was not given.
-ReplayPlan make_replay_plan(const Tensors& inputs, const Tensors& outputs);
+/// Calls that are in `names` keep theirs; the others are put in.
+ReplayPlan make_replay_plan(const Tensors& inputs, const Tensors& outputs,
+                            CallNames* names = nullptr);
 
 /// The same steps on clones of their layers, functions and constants.
 ReplayPlan clone(const ReplayPlan& plan, nn::detail::CloneScope& scope);
@@ -50,6 +58,8 @@ ReplayPlan clone(const ReplayPlan& plan, nn::detail::CloneScope& scope);
 /// A value is let go after the last step that reads or makes it, unless it is an output.
 void find_last_uses(ReplayPlan& plan);
 
+/// Value error when a step gave fewer outputs than while the graph was built.
+void check_outputs(const Step& step, const Tensors& out);
 /// Value, Shape and DType errors that name the input.
 void check_inputs(const ReplayPlan& plan, std::span<const Tensor> in);
 /// Runs it layer by layer. The errors of check_inputs; those of layers name the layer. `step`, when

@@ -58,6 +58,7 @@ class Part {
   }
   ReplayPlan take() {
     find_last_uses(part_);
+    part_.is_part = true;
     return std::move(part_);
   }
 
@@ -115,7 +116,7 @@ std::set<size_t> host_steps(const ReplayPlan& plan) {
 ReplayPlan split_plan(const ReplayPlan& plan, const std::set<size_t>& host_steps,
                       const std::function<std::shared_ptr<Callable>(ReplayPlan)>& make_part) {
   const std::vector<size_t> last_reader = last_readers(plan);
-  ReplayPlan out{plan.values, {}, plan.outputs, plan.input_count};
+  ReplayPlan out{plan.values, {}, plan.outputs, plan.input_count, plan.is_part};
   for (size_t begin = 0; begin < plan.steps.size();) {
     if (host_steps.contains(begin)) {
       out.steps.push_back(plan.steps[begin++]);

@@ -1,13 +1,14 @@
 #pragma once
 // Symbols nested in C++ values. `visit_leaves` calls a function with every leaf of a structure,
 // `map_leaves` makes the same structure of what a function returns for every leaf, both in one
-// order. Vectors, arrays, tuples, maps, optionals and variants are opened, and structs that name
-// their members:
+// order. Vectors, lists, arrays, tuples, maps, optionals and variants are opened, and structs that
+// name their members:
 //
 //   struct Box { Tensor corner; std::vector<Tensor> sizes; };
 //   auto members(Box& b) { return std::tie(b.corner, b.sizes); }   // found by ADL
 
 #include <array>
+#include <list>
 #include <map>
 #include <optional>
 #include <tuple>
@@ -53,6 +54,17 @@ struct OfItems {
                         only_tensors = (Structure<Item>::only_tensors && ...);
 };
 
+/// What a visitor may want to know: sizes, which alternative, keys. Two structures with the same
+/// notes have the same leaves.
+template <class F>
+void note(F& f, size_t value) {
+  if constexpr (requires { f.note(value); }) f.note(value);
+}
+template <class F, class Key>
+void note_key(F& f, const Key& key) {
+  if constexpr (requires { std::hash<Key>()(key); }) note(f, std::hash<Key>()(key));
+}
+
 // A list of symbols is opened; a list of anything else is one constant or one value.
 template <class Item>
 struct OfItem {
@@ -62,6 +74,7 @@ struct OfItem {
 template <class Item>
 struct ListStructure : OfItem<Item> {
   static void visit(auto& f, auto&& list) {
+    note(f, list.size());
     for (auto& item : list) visit_leaves(f, item);
   }
 };
@@ -70,6 +83,14 @@ template <class Item>
 struct Structure<std::vector<Item>> : ListStructure<Item> {
   static auto map(auto& f, const std::vector<Item>& list) {
     std::vector<decltype(map_leaves(f, list[0]))> out;
+    for (const Item& item : list) out.push_back(map_leaves(f, item));
+    return out;
+  }
+};
+template <class Item>
+struct Structure<std::list<Item>> : ListStructure<Item> {
+  static auto map(auto& f, const std::list<Item>& list) {
+    std::list<decltype(map_leaves(f, list.front()))> out;
     for (const Item& item : list) out.push_back(map_leaves(f, item));
     return out;
   }
@@ -95,7 +116,11 @@ struct Structure<std::array<Item, N>> : ListStructure<Item> {
 template <class Key, class Item, class Less>
 struct Structure<std::map<Key, Item, Less>> : OfItem<Item> {
   static void visit(auto& f, auto&& map) {
-    for (auto& [key, item] : map) visit_leaves(f, item);
+    note(f, map.size());
+    for (auto& [key, item] : map) {
+      note_key(f, key);
+      visit_leaves(f, item);
+    }
   }
   static auto map(auto& f, const std::map<Key, Item, Less>& map) {
     std::map<Key, decltype(map_leaves(f, map.begin()->second)), Less> out;
@@ -107,6 +132,7 @@ struct Structure<std::map<Key, Item, Less>> : OfItem<Item> {
 template <class Item>
 struct Structure<std::optional<Item>> : OfItem<Item> {
   static void visit(auto& f, auto&& x) {
+    note(f, x.has_value());
     if (x) visit_leaves(f, *x);
   }
   static auto map(auto& f, const std::optional<Item>& x) {
@@ -120,6 +146,7 @@ template <class... Item>
 struct Structure<std::variant<Item...>> : OfItems<Item...> {
   static constexpr bool is_leaf = !OfItems<Item...>::holds_symbols;
   static void visit(auto& f, auto&& x) {
+    note(f, x.index());
     std::visit([&](auto& item) { visit_leaves(f, item); }, x);
   }
   static auto map(auto& f, const std::variant<Item...>& x) {

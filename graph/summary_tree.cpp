@@ -81,6 +81,7 @@ class Measure {
       const Step& step = plan.steps[i];
       KeptBytes kept;
       const Tensors out = run_step(tree, i, values, kept);
+      check_outputs(step, out);
       for (size_t k = 0; k < step.outputs.size(); ++k) {
         if (step.outputs[k] == SIZE_MAX) continue;
         values[step.outputs[k]] = out[k];

@@ -8,6 +8,7 @@ namespace reprise {
 namespace {
 
 std::atomic<uint64_t> next_sequence{0};
+constinit thread_local uint64_t first_known = 0;
 
 SymbolicNode* node_or_null(const Tensor& x) {
   return x.is_symbolic() ? static_cast<SymbolicNode*>(x.impl().symbol.get()) : nullptr;
@@ -32,13 +33,20 @@ SymbolicNode::SymbolicNode(Type type, Ref<SymbolicCall> call, size_t output)
       sequence_(next_sequence.fetch_add(1, std::memory_order_relaxed)) {
   const auto made_from = parents();
   for (const SymbolicNode* parent : made_from) depth_ = std::max(depth_, parent->depth_ + 1);
-  for (SymbolicNode* parent : made_from) {
-    const std::lock_guard lock(parent->mutex_);
-    parent->children_.emplace_hint(parent->children_.end(), sequence_, this);
+  try {
+    for (SymbolicNode* parent : made_from) {
+      const std::lock_guard lock(parent->mutex_);
+      parent->children_.emplace_hint(parent->children_.end(), sequence_, this);
+    }
+  } catch (...) {
+    leave_parents();
+    throw;
   }
 }
 
-SymbolicNode::~SymbolicNode() {
+SymbolicNode::~SymbolicNode() { leave_parents(); }
+
+void SymbolicNode::leave_parents() {
   for (SymbolicNode* parent : parents()) {
     const std::lock_guard lock(parent->mutex_);
     parent->children_.erase(sequence_);
@@ -87,7 +95,19 @@ Tensor SymbolicNode::tensor() {
   return x;
 }
 
+detail::ForgetSymbols::ForgetSymbols()
+    : before_(std::exchange(first_known, next_sequence.load(std::memory_order_relaxed))) {}
+detail::ForgetSymbols::~ForgetSymbols() { first_known = before_; }
+
 Tensors SymbolicNode::call(std::shared_ptr<Callable> callable, std::span<const Tensor> in) {
+  for (const Tensor& x : in) {
+    const SymbolicNode* node = node_or_null(x);
+    if (node != nullptr && node->sequence_ < first_known) {
+      fail(ErrorKind::Graph, callable->name(), ": ", node->text(),
+           " is used by a function or layer in the graph but is not among its arguments; pass it "
+           "(a struct names its members, see graph/structure.h)");
+    }
+  }
   const std::vector<Type> types = detail::infer_types(*callable, in);
   auto made_by = make_ref<SymbolicCall>();
   made_by->callable = std::move(callable);
@@ -99,11 +119,18 @@ Tensors SymbolicNode::call(std::shared_ptr<Callable> callable, std::span<const T
   return out;
 }
 
+std::string SymbolicNode::custom_name() const {
+  if (call_) return call_->custom_name();
+  const std::lock_guard lock(mutex_);
+  return name_;
+}
+
 void SymbolicNode::set_name(const std::string& name) {
-  check(static_cast<bool>(call_), ErrorKind::Graph, "custom_name: an Input has no call to name");
   check(name.find('.') == std::string::npos, ErrorKind::Value,
         "custom_name: expected a name without a dot, got ", name);
-  call_->set_custom_name(name);
+  if (call_) return call_->set_custom_name(name);
+  const std::lock_guard lock(mutex_);
+  name_ = name;
 }
 
 std::string SymbolicNode::text() const {
@@ -131,9 +158,9 @@ Tensor Input(const Shape& shape, const InputOptions& options) {
         "Input: expected min_value of at most max_value, got ", options.min_value, " and ",
         options.max_value);
   const Meta meta(full, options.dtype, Device::meta());
-  return make_ref<SymbolicNode>(SymbolicNode::Type{meta, {}, options.min_value, options.max_value},
-                                nullptr, 0)
-      ->tensor();
+  const SymbolicNode::Type type{meta, {}, options.min_value, options.max_value};
+  const Tensor x = make_ref<SymbolicNode>(type, nullptr, 0)->tensor();
+  return options.name.empty() ? x : custom_name(x, options.name);
 }
 
 Tensor detail::custom_input(Tensor box) {
@@ -173,6 +200,7 @@ int depth(const AnySymbolic& x) { return node_of("depth", x.node).depth(); }
 
 std::string display_name(const Callable* callable) {
   if (callable == nullptr) return "Input";
+  if (callable->name() == "relu") return "ReLU";  // as the layer writes it
   std::string out;
   bool upper = true;
   for (const char c : callable->name()) {

@@ -19,8 +19,10 @@ struct InputOptions {
   std::optional<int64_t> batch_size = {};  ///< default: unknown, printed as None
   std::optional<Shape> batch_shape = {};   ///< the whole shape with the batch; wins over `shape`
   DType dtype = float32;
-  /// A C++ function that reads values (add_to_graph) is tried on values from this range.
+  /// A C++ function that reads values of this Input (add_to_graph) is tried on values from this
+  /// range; the values of other symbols are drawn from [0, 1].
   double min_value = 0, max_value = 1;
+  std::string name = {};  ///< of its row in summaries, in errors and pictures; default Input_1, ...
 };
 
 /// A symbolic tensor [batch, shape...]. Shape error for negative sizes, Value error for an empty
@@ -98,16 +100,22 @@ class REPRISE_API SymbolicNode final : public Symbol {
   Tensor tensor();
 
   Tensors call(std::shared_ptr<Callable> callable, std::span<const Tensor> in) override;
+  /// Names the call that made it; an Input has a name of its own.
   void set_name(const std::string& name) override;
+  /// What set_name gave; empty when nothing did.
+  std::string custom_name() const;
   std::string text() const override;
 
  private:
+  void leave_parents();
+
   Type type_;
   Ref<SymbolicCall> call_;
   size_t output_;
   uint64_t sequence_;
   int depth_ = 0;
   mutable std::mutex mutex_;
+  std::string name_;  // of an Input
   std::map<uint64_t, SymbolicNode*> children_;
 };
 
@@ -134,6 +142,18 @@ namespace detail {
 /// The types of what `callable` returns on symbols and constants; sizes that differ between two
 /// batch sizes are unknown. Shape errors say which batch sizes were tried.
 std::vector<SymbolicNode::Type> infer_types(Callable& callable, std::span<const Tensor> in);
+
+/// While it lives, symbols made before it are unknown to this thread: what runs must not use
+/// symbols that it was not given.
+class ForgetSymbols {
+ public:
+  ForgetSymbols();
+  ~ForgetSymbols();
+  ForgetSymbols(const ForgetSymbols&) = delete;
+
+ private:
+  uint64_t before_;
+};
 
 /// C++ code that may look at values and is therefore tried on real ones when shapes do not do.
 class REPRISE_API CodeCallable : public Callable {};

@@ -11,7 +11,7 @@ namespace reprise {
 
 /// What a symbol or a constant is at replay.
 template <class X>
-using ValueOf = std::remove_cvref_t<detail::Argument<std::decay_t<X>>>;
+using ValueOf = std::remove_cvref_t<detail::Argument<detail::Constant<X>>>;
 
 namespace detail {
 template <class X>
@@ -32,6 +32,8 @@ inline constexpr bool kTakes<F, Args...> = false;
 
 template <class T>
 class Symbolic {
+  static_assert(!std::derived_from<T, Tensor>, "Input makes symbols of tensors");
+
  public:
   using value_type = T;
 
@@ -48,7 +50,15 @@ class Symbolic {
   /// value.
   template <class First, class... More>
   auto operator()(const First& first, const More&... more) const {
-    if constexpr (detail::kTakes<First, Symbolic, More...>) {
+    if constexpr (detail::kEndsWithName<More...>) {
+      const auto call = [&](const CustomName& name, const auto&... x) {
+        auto result = (*this)(first, x...);
+        detail::NameLeaves leaves{name.text};
+        detail::visit_leaves(leaves, result);
+        return result;
+      };
+      return detail::with_last(call, more...);
+    } else if constexpr (detail::kTakes<First, Symbolic, More...>) {
       return add_to_graph(first, *this, more...);
     } else {
       const auto call = [](const T& f, const auto&... x) { return f(x...); };
@@ -123,6 +133,13 @@ auto CustomInput(const T& example) {
   return Symbolic<Value>(detail::custom_input(detail::box<Value>(example)));
 }
 
+/// Names the call that made `x`, which is returned.
+template <class T>
+Symbolic<T> custom_name(const Symbolic<T>& x, const std::string& name) {
+  custom_name(x.node(), name);
+  return x;
+}
+
 template <class T>
 std::string to_string(const Symbolic<T>& x) {
   return to_string(x.node());
@@ -179,6 +196,8 @@ REPRISE_SYMBOLIC_BINARY(-, std::minus<>, "sub")
 REPRISE_SYMBOLIC_BINARY(*, std::multiplies<>, "mul")
 REPRISE_SYMBOLIC_BINARY(/, std::divides<>, "div")
 REPRISE_SYMBOLIC_BINARY(%, std::modulus<>, "remainder")
+REPRISE_SYMBOLIC_BINARY(&&, std::logical_and<>, "logical_and")
+REPRISE_SYMBOLIC_BINARY(||, std::logical_or<>, "logical_or")
 REPRISE_SYMBOLIC_BINARY(&, std::bit_and<>, "and")
 REPRISE_SYMBOLIC_BINARY(|, std::bit_or<>, "or")
 REPRISE_SYMBOLIC_BINARY(^, std::bit_xor<>, "xor")
@@ -191,6 +210,25 @@ REPRISE_SYMBOLIC_BINARY(<=, std::less_equal<>, "le")
 REPRISE_SYMBOLIC_BINARY(>, std::greater<>, "gt")
 REPRISE_SYMBOLIC_BINARY(>=, std::greater_equal<>, "ge")
 #undef REPRISE_SYMBOLIC_BINARY
+
+// x += y makes x the symbol of the sum; other symbols stay what they were.
+#define REPRISE_SYMBOLIC_ASSIGN(symbol)                 \
+  template <class T, class B>                           \
+  requires requires(const Symbolic<T>& x, const B& y) { \
+    { x symbol y } -> std::same_as<Symbolic<T>>;        \
+  }                                                     \
+  Symbolic<T>& operator symbol##=(Symbolic<T>& x, const B& y) { return x = x symbol y; }
+REPRISE_SYMBOLIC_ASSIGN(+)
+REPRISE_SYMBOLIC_ASSIGN(-)
+REPRISE_SYMBOLIC_ASSIGN(*)
+REPRISE_SYMBOLIC_ASSIGN(/)
+REPRISE_SYMBOLIC_ASSIGN(%)
+REPRISE_SYMBOLIC_ASSIGN(&)
+REPRISE_SYMBOLIC_ASSIGN(|)
+REPRISE_SYMBOLIC_ASSIGN(^)
+REPRISE_SYMBOLIC_ASSIGN(<<)
+REPRISE_SYMBOLIC_ASSIGN(>>)
+#undef REPRISE_SYMBOLIC_ASSIGN
 
 #define REPRISE_SYMBOLIC_UNARY(symbol, Op, name) \
   template <class T>                             \

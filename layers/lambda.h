@@ -23,7 +23,8 @@ inline constexpr bool kTakesTensors = takes_some_tensors<F>(std::make_index_sequ
 /// A function of one to six tensors, or of `const Tensors&`, with a name:
 ///   auto scale = nn::Lambda("Scale", [](const Tensor& x) { return 2 * x; });
 /// It returns what a forward may return, and must not read values: graphs run it on meta tensors
-/// and programs trace it. Value error for an empty name.
+/// and programs trace it. Layers that it captures are not registered: a compiled model does not see
+/// when their mode changes. Value error for an empty name.
 template <class F>
 class Lambda : public Layer<Lambda<F>> {
  public:

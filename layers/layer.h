@@ -114,13 +114,28 @@ class Layer : public Module {
     return Self(self())(in...);  // a copy is the same layer
   }
 
+  /// For a layer of any number of inputs: a list of them.
+  auto operator()(const Tensors& in) requires detail::TakesList<Self> {
+    using Result = decltype(self().forward(in));
+    try {
+      return detail::from_tensors<Result>(call(in));
+    } catch (Error& error) {
+      if (!error.has_path()) error.prepend(name());
+      throw;
+    }
+  }
+  auto operator()(const Tensors& in) const requires detail::TakesList<Self> {
+    return Self(self())(in);
+  }
+
   /// layer(x, ..., custom_name("stem")): names the node of symbolic inputs.
   template <class... In>
   requires(sizeof...(In) > 1 && reprise::detail::kEndsWithName<In...>) auto operator()(
       const In&... in) {
     const auto call = [&](const CustomName& name, const auto&... x) {
       auto out = (*this)(x...);
-      custom_name(detail::to_tensors(out).front(), name.text);
+      const Tensors list = detail::to_tensors(out);
+      if (!list.empty()) custom_name(list.front(), name.text);
       return out;
     };
     return reprise::detail::with_last(call, in...);

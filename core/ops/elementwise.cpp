@@ -290,6 +290,8 @@ void check_fits(std::string_view op, const Tensor& x, const Tensor& y) {
 
 template <class T>
 Tensor& in_place(Tensor& x, const Tensor& y) {
+  check(!x.is_symbolic(), ErrorKind::Graph, T::name,
+        "_: a symbolic tensor cannot be changed in place; use the form without _");
   check_fits(T::name, x, y);
   const Tensor other = expand_to(y.to(x.dtype()), x.shape());
   apply_in_place(T{}, x, other);

@@ -52,6 +52,9 @@ Metas Fused::infer(std::span<const Meta> in) const {
   std::vector<Meta> metas(in.begin(), in.end());
   for (const FusedStep& step : steps) {
     metas.push_back(step.op->infer(operands_of(step, metas)).front());
+    check(as<Remainder>(*step.op) == nullptr || is_floating_point(metas.back().dtype),
+          ErrorKind::DType,
+          "fused: expected no remainder of integers, whose divisors must not be 0");
   }
   check(!results.empty() && results.size() <= kMostFusedResults, ErrorKind::Value,
         "fused: expected 1 to ", kMostFusedResults, " results, got ", results.size());

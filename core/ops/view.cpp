@@ -247,7 +247,7 @@ Tensor slice(const Tensor& x, int64_t dim, std::optional<int64_t> start, std::op
         const auto bound = [n](int64_t i) { return std::clamp<int64_t>(i < 0 ? i + n : i, 0, n); };
         const int64_t first = bound(start.value_or(0)), last = bound(end.value_or(n));
         const int64_t size = last > first ? (last - first - 1) / step + 1 : 0;
-        return apply(StridedSlice{at, first, size, step}, a);
+        return apply(StridedSlice{at, first, size, size > 1 ? step : 1}, a);
       },
       x);
 }

@@ -71,7 +71,7 @@ TEST(Draw, ASmallModelWhole) {
             R"dot(  v0 [label="(None, 4)", fillcolor="#cfe2ff"]
   c0 [label="Linear_1"]
   v1 [label="(None, 3)", fillcolor="white"]
-  c1 [label="Relu_1"]
+  c1 [label="ReLU_1"]
   v2 [label="(None, 3)", fillcolor="white"]
   c2 [label="Mul_1"]
   v3 [label="(None, 3)", fillcolor="white"]
@@ -141,7 +141,7 @@ TEST(Draw, TextsAndNames) {
   };
   const std::string other = draw_graph(SymbolicModel(x, y), own);
   EXPECT_TRUE(contains(other, R"dot(label="Linear_1|(None, 3)|features|float32")dot")) << other;
-  EXPECT_TRUE(contains(other, R"dot(label="Relu_1|(None, 3)||float32")dot")) << other;
+  EXPECT_TRUE(contains(other, R"dot(label="ReLU_1|(None, 3)||float32")dot")) << other;
 }
 
 TEST(Draw, ValuesOfAnyType) {
@@ -191,7 +191,7 @@ TEST(Draw, NestedModelsAreOneLineOrABox) {
     label="Symbolic\lModel_1\l"
     c0 [label="Linear_1"]
     v1 [label="(None, 4)", fillcolor="white"]
-    c1 [label="Relu_1"]
+    c1 [label="ReLU_1"]
     v2 [label="(None, 4)", fillcolor="white"]
   }
 )dot");
@@ -260,7 +260,7 @@ TEST(Draw, DeepChainsInAMoment) {
   Tensor y = x;
   for (int i = 0; i < 2500; ++i) y = relu(y);
   const std::string dot = draw_graph(x, y);
-  EXPECT_EQ(count(dot, "[label=\"Relu_"), 2500u);
+  EXPECT_EQ(count(dot, "[label=\"ReLU_"), 2500u);
   EXPECT_EQ(count(dot, "shape=circle"), 2 * 69u);
 }
 

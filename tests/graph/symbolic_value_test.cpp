@@ -5,8 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <set>
-#include <thread>
-#include <unordered_set>
 
 #include "../../core/random.h"
 #include "../core/expect.h"
@@ -227,6 +225,25 @@ TEST(SymbolicValue, CallsMembersUnpackingAndNesting) {
   EXPECT_EQ(SymbolicModel(p, inner.call<int>(nested, p)).call<int>(4), 544);
 }
 
+TEST(SymbolicValue, LiteralsAssignmentsAndLogic) {
+  const auto word = CustomInput("one");
+  const auto same = word == "two", longer = "a " + word + "!" == std::string("a two!");
+  auto total = CustomInput(1);
+  const auto one = total;
+  total += 2;
+  total *= total;
+  const auto both = same && longer, none = !same || !longer;
+  const auto greeted = add_to_graph(
+      [](const std::string& a, const std::string& b) { return a + b; }, "hello ", word);
+  const auto dictionary = CustomInput(std::map<std::string, int>{{"a", 1}});
+  const auto view = word([](const std::string& w) { return std::string_view(w).substr(1); });
+  const SymbolicModel model({word, one, dictionary},
+                            {both, none, total, greeted, dictionary["a"], view});
+  using Out = std::tuple<bool, bool, int, std::string, int, std::string>;
+  EXPECT_EQ(model.call<Out>("two", 3, std::map<std::string, int>{{"a", 7}}),
+            Out(true, false, 25, "hello two", 7, "wo"));
+}
+
 TEST(SymbolicValue, PrintsItsTypeAndKnowsItsNeighbours) {
   const auto a = CustomInput(Set{1}), b = a | a;
   EXPECT_EQ(to_string(a), "<Symbolic std::set<int>; 0 parents; 1 children>");
@@ -422,164 +439,6 @@ TEST(AddToGraph, GradientsFlowThroughAndErrorsNameTheNode) {
               SymbolicModel(x, list[0])(ones({1, 2}));
             }),
             "Lambda_1: expected 2 values, as when the graph was built, got 3");
-}
-
-// ---- Names
-// ---------------------------------------------------------------------------------
-
-std::string names_of(const SymbolicModel& model) {
-  std::string out;
-  for (const auto& [name, child] : model.children()) out += name + " ";
-  return out;
-}
-
-TEST(CustomName, IsUsedBareAndNumberedOnlyWhenRepeated) {
-  const Tensor x = Input({4});
-  Tensor y = nn::Linear(4, 4)(x, custom_name("stem"));
-  y = y(nn::Linear(4, 4), custom_name("block"));
-  y = y(nn::Linear(4, 4), custom_name("block"));
-  y = y(nn::Linear(4, 4));
-  y = custom_name(relu(y), "act");
-  const auto total =
-      add_to_graph([](const Tensor& t) { return t.size(1); }, y, custom_name("width"));
-  const SymbolicModel model(x, {y, total});
-  EXPECT_EQ(names_of(model), "stem block_1 block_2 Linear_1 ");
-  const std::string table = model.summary();
-  EXPECT_NE(table.find(" act "), std::string::npos) << table;
-  EXPECT_NE(table.find(" width "), std::string::npos) << table;
-  EXPECT_EQ(error_of([&] { model(zeros({1, 3})); }).substr(0, 14), "SymbolicModel:");
-  EXPECT_EQ(error_of([&] { custom_name(x, "x"); }), "custom_name: an Input has no call to name");
-  EXPECT_EQ(error_of([&] { custom_name(y, "a.b"); }),
-            "custom_name: expected a name without a dot, got a.b");
-  EXPECT_EQ(error_of([&] { custom_name(y, ""); }),
-            "custom_name: expected a name, got an empty one");
-}
-
-TEST(CustomName, DoesNotClashWithTheNamesOfLayers) {
-  const Tensor x = Input({4});
-  Tensor y = nn::Linear(4, 4)(x);
-  y = nn::Linear(4, 4)(y, custom_name("Linear_1"));
-  EXPECT_EQ(names_of(SymbolicModel(x, y)), "Linear_2 Linear_1 ");
-}
-
-// ---- The graph
-// ---------------------------------------------------------------------------------
-
-TEST(SymbolicGraph, ThreadsMayBuildOnOneGraph) {
-  const Tensor x = Input({4});
-  std::vector<std::thread> threads;
-  std::vector<Tensor> ends(4);
-  for (Tensor& end : ends) {
-    threads.emplace_back([&x, &end] {
-      for (int round = 0; round < 200; ++round) {
-        Tensor y = x;
-        for (int i = 0; i < 5; ++i) y = relu(y);
-        children(x);
-        end = y;
-      }
-    });
-  }
-  for (std::thread& t : threads) t.join();
-  EXPECT_EQ(children(x).size(), 4u);
-  expect_tensor(SymbolicModel(x, {ends[0], ends[3]}).outputs(ones({1, 4}))[1], ones({1, 4}));
-}
-
-TEST(SymbolicGraph, AModelTakesExactlyTheAncestorsOfItsOutput) {
-  std::vector<Tensor> nodes{Input({2}), Input({2})};
-  std::vector<std::unordered_set<size_t>> ancestors{{0}, {1}};
-  uint64_t state = 1;
-  const auto draw = [&](size_t n) {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return static_cast<size_t>(state >> 33) % n;
-  };
-  for (size_t i = 2; i < 2500; ++i) {
-    const size_t a = draw(i), b = draw(i);
-    nodes.push_back(nodes[a] + nodes[b]);
-    std::unordered_set<size_t> all = ancestors[a];
-    all.insert(ancestors[b].begin(), ancestors[b].end());
-    all.insert(i);
-    ancestors.push_back(std::move(all));
-  }
-  for (const size_t i : {size_t{2499}, size_t{1250}, size_t{2000}}) {
-    const SymbolicModel model({nodes[0], nodes[1]}, nodes[i]);
-    std::unordered_set<size_t> expected = ancestors[i];
-    expected.insert({0, 1});
-    const std::string table = model.summary();
-    EXPECT_EQ(static_cast<size_t>(std::count(table.begin(), table.end(), '\n')) - 8,
-              expected.size());
-  }
-}
-
-TEST(SymbolicGraph, AMillionNodesBuildAndDie) {
-  struct Pass final : Callable {
-    std::string name() const override { return "pass"; }
-    Tensors call(std::span<const Tensor> in) override { return Tensors(in); }
-    std::shared_ptr<Callable> copy() const override { return std::make_shared<Pass>(); }
-  };
-  const auto pass = std::make_shared<Pass>();
-  const Tensor x = Input({}, {.batch_shape = Shape{1}});
-  {
-    Tensor chain = x;
-    std::vector<Tensor> fan;
-    for (int i = 0; i < 500'000; ++i) {
-      chain = call_symbolic(pass, std::array{chain}).front();
-      fan.push_back(call_symbolic(pass, std::array{x}).front());
-    }
-    EXPECT_EQ(depth(chain), 500'000);
-  }
-  EXPECT_TRUE(children(x).empty());
-}
-
-TEST(SymbolicGraph, ACycleIsRefused) {
-  const Tensor x = Input({2}), y = relu(x), z = exp(y);
-  SymbolicCall& call = *node_of("", y).made_by();
-  const Tensor before = std::exchange(call.arguments[0], z);
-  EXPECT_EQ(error_of([&] { SymbolicModel(x, z); }),
-            "SymbolicModel: the graph is not acyclic: Relu of (None, 2) reads Exp of (None, 2), "
-            "which was made later");
-  call.arguments[0] = before;
-}
-
-// ---- Outputs added later
-// ---------------------------------------------------------------------------------
-
-TEST(Model, OutputsMayBeAdded) {
-  const Tensor x = Input({3}), other = Input({4});
-  const nn::Linear first(3, 4), head(4, 2);
-  const Tensor h = first(x), y = relu(h);
-  SymbolicModel model(x, h);
-  const SymbolicModel handle = model;
-  model.compile();
-  model.add_output(head(y));
-  model.add_output(y);
-  EXPECT_EQ(handle.num_outputs(), 3u) << "copies are the same model";
-  EXPECT_TRUE(handle.is_compiled());
-  EXPECT_EQ(handle.num_parameters(), 16 + 10);
-  const Tensor data = randn({2, 3});
-  const Tensors out = handle.outputs(data);
-  expect_tensor(out[0], first(data));
-  expect_tensor(out[1], head(relu(first(data))));
-  expect_tensor(out[2], relu(first(data)));
-  EXPECT_EQ(error_of([&] { model.add_output(exp(y + other)); }),
-            "SymbolicModel: the Input of (None, 4), read by Add_1, is not among the inputs");
-  EXPECT_EQ(model.num_outputs(), 3u);
-}
-
-TEST(Model, GivesTheSymbolsOfItsRows) {
-  const Tensor x = Input({3});
-  SymbolicModel model = [&] {
-    const Tensor h = nn::Linear(3, 4)(x)(nn::ReLU());
-    return SymbolicModel(x, nn::Linear(4, 2)(custom_name(h * 2, "twice")));
-  }();
-  const SymbolicModel features(model.node("Input_1"), model.node("twice"));
-  const SymbolicModel head(model.node("twice"), model.node("Linear_2"));
-  const Tensor data = randn({5, 3});
-  expect_equal(head(features(data)), model(data));
-  EXPECT_EQ(error_of([&] { model.node("Linear"); }),
-            "SymbolicModel::node: expected one of Input_1, Linear_1, ReLU_1, twice, Linear_2, got "
-            "Linear");
-  EXPECT_EQ(error_of([&] { model.detach_from_graph().node("twice"); }),
-            "SymbolicModel::node: this model was detached from its graph");
 }
 
 }  // namespace

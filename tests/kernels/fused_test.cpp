@@ -112,6 +112,7 @@ class Programs {
         if (!is_floating_point(dtype)) return;
       }
       if (T::domain == Domain::numeric && dtype == bool_) return;
+      if (std::is_same_v<T, Remainder> && !is_floating_point(dtype)) return;  // refused
       std::vector<FusedStep> none;
       out.op = op_ref<T>();
       const bool where = std::is_same_v<T, Where>;
@@ -191,6 +192,7 @@ TEST(Fused, RefusesWhatIsNoStraightLine) {
   refuses({{{op_ref(Linear{}), {0, 0}}}, {1}}, {x});            // not elementwise
   refuses({{{op_ref<Add>(), {0, 1}}}, {2}}, {x, sample({4})});  // two shapes
   refuses({{{op_ref<Add>(), {0, 1}}}, {2}}, {x, sample({3}, float64)});
+  refuses({{{op_ref<Remainder>(), {0, 1}}}, {2}}, {ones({3}).to(int32), zeros({3}).to(int32)});
 }
 
 /// Runs the kernel with output 0 in the memory of input `k`, which is dense.
