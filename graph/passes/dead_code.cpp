@@ -21,8 +21,6 @@ Graph drop_unread_captures(Graph graph) {
 
 }  // namespace
 
-Graph dead_code(Graph graph) {
-  return drop_unread_captures(rewrite(std::move(graph), {}));
-}
+Graph dead_code(Graph graph) { return drop_unread_captures(rewrite(std::move(graph), {})); }
 
 }  // namespace reprise::passes

@@ -294,7 +294,8 @@ TEST(SymbolicValue, ErrorsNameBothTypes) {
       {[&] { Symbolic<double> s(t); },
        "expected a symbol of a C++ value, got one of a tensor (None, 3)"},
       {[&] { add_to_graph([](int x) { return x; }, 3); },
-       "add_to_graph: expected a symbol among the arguments of Lambda, got none"},
+       "add_to_graph: expected a symbol among the arguments of Lambda, got none (a struct names "
+       "its members, see graph/structure.h)"},
   };
   for (const auto& [run, expected] : rows) EXPECT_EQ(error_of(run), expected);
 }
@@ -438,7 +439,8 @@ TEST(AddToGraph, GradientsFlowThroughAndErrorsNameTheNode) {
   EXPECT_EQ(error_of([&] {
               SymbolicModel(x, list[0])(ones({1, 2}));
             }),
-            "Lambda_1: expected 2 values, as when the graph was built, got 3");
+            "Lambda_1: expected a result with the same sizes, keys and alternatives as when the "
+            "graph was built");
 }
 
 }  // namespace
