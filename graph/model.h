@@ -22,9 +22,6 @@ namespace detail {
 struct ReplayPlan;
 class CompiledModel;
 struct ModelState;
-}  // namespace detail
-
-namespace detail {
 
 /// An argument of a model as a tensor, a symbol or a box.
 inline const Tensor& to_value(const Tensor& x) { return x; }
