@@ -70,8 +70,8 @@ struct Results<std::tuple<R...>> {
 
 template <class R, bool symbolic>
 auto take_result(const Tensors& out) {
-  check(out.size() == Results<R>::count, ErrorKind::Value, "SymbolicModel: expected ",
-        Results<R>::count, " outputs, this model has ", out.size());
+  check(out.size() == Results<R>::count, ErrorKind::Value, "SymbolicModel: asked for ",
+        Results<R>::count, " outputs (a std::tuple asks for several), this model has ", out.size());
   return Results<R>::template take<symbolic>(out);
 }
 

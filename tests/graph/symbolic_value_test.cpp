@@ -285,7 +285,7 @@ TEST(SymbolicValue, ErrorsNameBothTypes) {
       {[&] {
          model.call<int>(2, zeros({1, 3}));
        },
-       "SymbolicModel: expected 1 outputs, this model has 2"},
+       "SymbolicModel: asked for 1 outputs (a std::tuple asks for several), this model has 2"},
       {[&] {
          SymbolicModel({a, t}, a * 2)(t);
        },
