@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <ranges>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
@@ -176,7 +175,8 @@ class Builder {
 void find_last_uses(ReplayPlan& plan) {
   std::vector<bool> needed_later(plan.values.size(), false);
   for (size_t value : plan.outputs) needed_later[value] = true;
-  for (Step& step : std::views::reverse(plan.steps)) {
+  for (size_t i = plan.steps.size(); i-- > 0;) {
+    Step& step = plan.steps[i];
     const auto use = [&](size_t value) {
       if (value == SIZE_MAX || needed_later[value]) return;
       needed_later[value] = true;

@@ -37,6 +37,12 @@ concept TakesList = requires(Self& self, const Tensors& in) {
   self.forward(in);
 };
 
+/// A list of tensors for a layer that takes one. (Of both types, so that clang 14 does not ask
+/// before Self is complete.)
+template <class List, class Self>
+concept InputsOf = std::convertible_to<const List&, Tensors> && !std::derived_from<List, Tensor> &&
+                   TakesList<Self>;
+
 template <class Self, size_t... I>
 constexpr bool takes(std::index_sequence<I...>) {
   return Takes<Self, TensorAt<I>...>;
@@ -115,16 +121,19 @@ class Layer : public Module {
   }
 
   /// For a layer of any number of inputs: a list of them.
-  auto operator()(const Tensors& in) requires detail::TakesList<Self> {
-    using Result = decltype(self().forward(in));
+  template <detail::InputsOf<Self> List>
+  auto operator()(const List& in) {
+    const Tensors list(in);
+    using Result = decltype(self().forward(list));
     try {
-      return detail::from_tensors<Result>(call(in));
+      return detail::from_tensors<Result>(call(list));
     } catch (Error& error) {
       if (!error.has_path()) error.prepend(name());
       throw;
     }
   }
-  auto operator()(const Tensors& in) const requires detail::TakesList<Self> {
+  template <detail::InputsOf<Self> List>
+  auto operator()(const List& in) const {
     return Self(self())(in);
   }
 

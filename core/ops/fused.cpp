@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "../tensor.h"
 #include "elementwise.h"
 
 namespace reprise {

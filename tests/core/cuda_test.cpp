@@ -195,10 +195,12 @@ TEST(FakeCuda, PinnedMemoryIsKeptUntilItsCopyIsDone) {
   expect_tensor(there, arange(2000));
   fake.runtime.events_are_done = false;
   pinned = {};
-  EXPECT_NE(arange(2000).pin_memory().raw_data(), place);
+  Tensor other = arange(2000).pin_memory();
+  EXPECT_NE(other.raw_data(), place);
   fake.runtime.events_are_done = true;
   EXPECT_EQ(arange(2000).pin_memory().raw_data(), place);
   expect_error([&] { (void)there.pin_memory(); }, ErrorKind::Device, {"pin_memory", "cuda:0"});
+  other = {};
   cuda::empty_cache();
   EXPECT_EQ(fake.runtime.live_pinned, 0);
 }
