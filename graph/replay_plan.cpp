@@ -101,8 +101,8 @@ class Builder {
     }
     std::map<std::string, int> times;
     for (const Named& each : all) ++times[each.custom];
-    for (const auto& [custom, count] : times) {
-      if (count == 1) used_.insert(custom);
+    for (auto& [custom, count] : times) {  // one that an earlier plan gave is repeated, too
+      if (count == 1 && !custom.empty() && !used_.insert(custom).second) ++count;
     }
     for (const auto& [name, type, custom] : all) {
       const bool bare = !custom.empty() && times[custom] == 1;

@@ -186,6 +186,11 @@ TEST(Model, AddingAnOutputKeepsNamesAndChangesNothingWhenItFails) {
   const Tensor data = ones({2, 4});
   expect_tensor(model.outputs(data)[1], b(data));
 
+  SymbolicModel stems(x, nn::Linear(4, 4)(x, custom_name("stem")));
+  stems.add_output(nn::Linear(4, 2)(x, custom_name("stem")));
+  EXPECT_EQ(names_of(stems), "stem stem_1 ");
+  EXPECT_EQ(stems.outputs(data)[1].shape(), (Shape{2, 2}));
+
   SymbolicModel loop(x, nn::Linear(4, 4)(x));
   loop.compile();
   const Tensor twice = loop(loop(x));
