@@ -1,7 +1,16 @@
 # Decides whether the library is built with CUDA; REPRISE_BUILDS_CUDA says so. Only the runtime is
-# linked, statically: the other libraries of CUDA are loaded when they are used.
+# linked, statically: the other libraries of CUDA are loaded when they are used. EMULATED, for tests,
+# needs CUDA's headers only: the C++ compiler builds kernels/cuda, and tests/emulator plays the device.
 set(REPRISE_BUILDS_CUDA OFF)
-if(NOT REPRISE_CUDA STREQUAL "OFF")
+if(REPRISE_CUDA STREQUAL "EMULATED")
+  find_path(REPRISE_CUDA_INCLUDE_DIR cuda_runtime.h HINTS ENV CUDA_PATH PATHS /usr/local/cuda
+            PATH_SUFFIXES include)
+  if(REPRISE_CUDA_INCLUDE_DIR)
+    set(CUDAToolkit_INCLUDE_DIRS "${REPRISE_CUDA_INCLUDE_DIR}")
+    set(REPRISE_BUILDS_CUDA ON)
+  endif()
+endif()
+if(NOT REPRISE_CUDA MATCHES "^(OFF|EMULATED)$")
   find_program(REPRISE_NVCC nvcc HINTS ENV CUDACXX ENV CUDA_PATH PATHS /usr/local/cuda
                PATH_SUFFIXES bin)
   if(REPRISE_NVCC)
@@ -24,6 +33,10 @@ set(REPRISE_BUILDS_CUDA "${REPRISE_BUILDS_CUDA}" CACHE INTERNAL "Whether the lib
 
 if(REPRISE_CUDA STREQUAL "OFF")
   message(STATUS "reprise: CUDA is switched off.")
+elseif(REPRISE_CUDA STREQUAL "EMULATED" AND REPRISE_BUILDS_CUDA)
+  message(STATUS "reprise: built with an emulated GPU.")
+elseif(REPRISE_CUDA STREQUAL "EMULATED")
+  message(STATUS "reprise: CUDA's headers were not found, so there is no emulated GPU.")
 elseif(REPRISE_BUILDS_CUDA)
   message(STATUS "reprise: built with CUDA ${CUDAToolkit_VERSION} for ${CMAKE_CUDA_ARCHITECTURES}.")
 elseif(REPRISE_CUDA STREQUAL "ON")
@@ -57,17 +70,24 @@ function(reprise_add_cuda)
   file(GLOB_RECURSE kernels CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu")
   add_library(reprise_cuda OBJECT ${ARGN} ${kernels})
   reprise_flags(reprise_cuda)
-  set_target_properties(reprise_cuda PROPERTIES CUDA_VISIBILITY_PRESET hidden)
-  target_compile_options(reprise_cuda PRIVATE ${REPRISE_CUDA_OPTIONS}
-    "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--expt-relaxed-constexpr;--extended-lambda;-fmad=false>"
-    "$<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${REPRISE_WERROR}>>:SHELL:-Werror all-warnings>")
+  target_compile_options(reprise_cuda PRIVATE ${REPRISE_CUDA_OPTIONS})
   target_compile_definitions(reprise_cuda PRIVATE
-    REPRISE_CUDA_LIBRARY_DIR="${CUDAToolkit_LIBRARY_DIR}")
+    REPRISE_HAS_CUDA REPRISE_CUDA_LIBRARY_DIR="${CUDAToolkit_LIBRARY_DIR}")
+  target_compile_definitions(reprise PUBLIC REPRISE_HAS_CUDA)
   target_sources(reprise PRIVATE $<TARGET_OBJECTS:reprise_cuda>)
-  target_link_libraries(reprise PRIVATE
-    $<LINK_ONLY:CUDA::cudart_static> ${CMAKE_DL_LIBS})
-  if(REPRISE_CUDA_KERNELS)
-    target_compile_definitions(reprise PUBLIC REPRISE_HAS_CUDA)
-    target_compile_definitions(reprise_cuda PRIVATE REPRISE_HAS_CUDA)
+  target_link_libraries(reprise PRIVATE ${CMAKE_DL_LIBS})
+  if(REPRISE_CUDA STREQUAL "EMULATED")
+    file(GLOB emulator CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/emulator/*.cpp")
+    target_sources(reprise_cuda PRIVATE ${emulator})
+    set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX)
+    set(kernel_options -include "${PROJECT_SOURCE_DIR}/tests/emulator/device.h")
+    set_property(SOURCE ${kernels} APPEND PROPERTY COMPILE_OPTIONS ${kernel_options})
+    reprise_allow_float_division_by_zero(${kernels})
+  else()
+    set_target_properties(reprise_cuda PROPERTIES CUDA_VISIBILITY_PRESET hidden)
+    target_compile_options(reprise_cuda PRIVATE
+      "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--expt-relaxed-constexpr;--extended-lambda;-fmad=false>"
+      "$<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${REPRISE_WERROR}>>:SHELL:-Werror all-warnings>")
+    target_link_libraries(reprise PRIVATE $<LINK_ONLY:CUDA::cudart_static>)
   endif()
 endfunction()

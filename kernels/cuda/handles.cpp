@@ -57,7 +57,45 @@ class Lease {
   std::map<int, Handle> mine_;
 };
 
+/// Compute capability 7.5 is the oldest that the libraries of CUDA 13 take.
+bool suits_libraries() {
+  const int device = current_device();
+  int major = 0, minor = 0;
+  REPRISE_CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
+  REPRISE_CUDA_CHECK(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device));
+  return major * 10 + minor >= 75;
+}
+
+template <class Load>
+bool loads(Load load) {
+  try {
+    load();
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 }  // namespace
+
+bool has_blas() {
+  static const bool found = loads([] { (void)blas(); });
+  return found && suits_libraries();
+}
+
+bool has_dnn() {
+#if defined(REPRISE_HAS_CUDNN)
+  static const bool found = loads([] { (void)dnn(); });
+  return found && suits_libraries();
+#else
+  return false;
+#endif
+}
+
+bool has_nvrtc() {
+  static const bool found = loads([] { (void)nvrtc(); });
+  return found && suits_libraries();
+}
 
 cublasLtHandle_t blas_handle() {
   thread_local Lease<cublasLtHandle_t> lease;

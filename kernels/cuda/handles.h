@@ -6,6 +6,11 @@
 
 namespace reprise::cuda {
 
+/// Whether the library is found and takes the current device: what kernels ask in front of it.
+bool has_blas();
+bool has_dnn();
+bool has_nvrtc();
+
 /// For the current device.
 cublasLtHandle_t blas_handle();
 #if defined(REPRISE_HAS_CUDNN)

@@ -10,16 +10,10 @@
 #include "../../autograd/tape.h"
 #include "../../core/parallel.h"
 #include "../../graph/model.h"
-#include "row.h"
+#include "row_inputs.h"
 
 namespace reprise::op_rows {
 namespace {
-
-Tensors draw_all(const std::vector<Operand>& operands, DType real) {
-  Tensors out;
-  for (const Operand& o : operands) out.push_back(draw(o, real, 1 + out.size()));
-  return out;
-}
 
 Arrays to_arrays(const Tensors& tensors) {
   Arrays out;
@@ -59,23 +53,6 @@ void expect_same_bits(const Tensors& got, const Tensors& expected) {
         << a << "\nexpected\n"
         << b;
   }
-}
-
-/// The same values behind other strides: dimensions laid out in reverse order.
-Tensor transposed_layout(const Tensor& x) {
-  Shape reversed;
-  for (int d = x.dim(); d-- > 0;) reversed.push_back(d);
-  return x.permute(reversed).clone().permute(reversed);
-}
-
-/// The same values as every second element of a larger tensor, behind an offset.
-Tensor sliced_layout(const Tensor& x) {
-  if (x.dim() == 0) return x;
-  const Tensor apart = stack({x, x}, x.dim());  // [.., 2]
-  Shape shape = x.shape();
-  shape[shape.size() - 1] *= 2;
-  const Tensor wide = apart.reshape(shape);
-  return cat({wide.slice(-1, 0, 1), wide}, -1).slice(-1, 1, {}, 2);
 }
 
 class OpRows : public testing::TestWithParam<OpRow> {

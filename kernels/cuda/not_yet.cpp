@@ -1,0 +1,93 @@
+// Ops whose kernels are still to come.
+
+#include "../../core/ops/cat.h"
+#include "../../core/ops/conv.h"
+#include "../../core/ops/create.h"
+#include "../../core/ops/elementwise.h"
+#include "../../core/ops/fused.h"
+#include "../../core/ops/fused_conv.h"
+#include "../../core/ops/fused_linear.h"
+#include "../../core/ops/fused_loss.h"
+#include "../../core/ops/fused_pool.h"
+#include "../../core/ops/host_call.h"
+#include "../../core/ops/index.h"
+#include "../../core/ops/matmul.h"
+#include "../../core/ops/norm.h"
+#include "../../core/ops/pool.h"
+#include "../../core/ops/random.h"
+#include "../../core/ops/reduce.h"
+#include "../../core/ops/softmax.h"
+#include "../../core/ops/update.h"
+#include "../../core/ops/view.h"
+
+namespace reprise {
+
+#define REPRISE_NOT_YET(T) \
+  void T::cuda(const Launch&) const { detail::no_kernel(T::name, Device::cuda()); }
+
+REPRISE_NOT_YET(Cat)
+
+REPRISE_NOT_YET(Conv2d)
+REPRISE_NOT_YET(Conv2dInputGrad)
+REPRISE_NOT_YET(Conv2dWeightGrad)
+
+REPRISE_NOT_YET(Arange)
+
+REPRISE_NOT_YET(Copy)
+
+REPRISE_NOT_YET(Fused)
+
+REPRISE_NOT_YET(FusedConv2d)
+REPRISE_NOT_YET(FusedConv2dInputGrad)
+REPRISE_NOT_YET(PackConvWeight)
+
+REPRISE_NOT_YET(FusedLinear)
+
+REPRISE_NOT_YET(LogSoftmaxGatherGrad)
+
+REPRISE_NOT_YET(FusedMaxPool2d)
+REPRISE_NOT_YET(FusedMaxPool2dGrad)
+
+REPRISE_NOT_YET(HostCall)
+
+REPRISE_NOT_YET(Gather)
+REPRISE_NOT_YET(GatherGrad)
+REPRISE_NOT_YET(IndexSelect)
+REPRISE_NOT_YET(IndexSelectGrad)
+
+REPRISE_NOT_YET(MatMul)
+REPRISE_NOT_YET(Linear)
+
+REPRISE_NOT_YET(BatchNorm)
+REPRISE_NOT_YET(BatchNormGrad)
+
+REPRISE_NOT_YET(MaxPool2d)
+REPRISE_NOT_YET(MaxPool2dGrad)
+REPRISE_NOT_YET(MaxPool2dGather)
+REPRISE_NOT_YET(AvgPool2d)
+REPRISE_NOT_YET(AvgPool2dGrad)
+
+REPRISE_NOT_YET(RandomBlocks)
+REPRISE_NOT_YET(Random)
+REPRISE_NOT_YET(Dropout)
+
+REPRISE_NOT_YET(Sum)
+REPRISE_NOT_YET(MaxDim)
+
+REPRISE_NOT_YET(Softmax)
+REPRISE_NOT_YET(LogSoftmax)
+
+REPRISE_NOT_YET(SgdStep)
+REPRISE_NOT_YET(AdamStep)
+
+REPRISE_NOT_YET(SliceGrad)
+
+template <class Self, int Arity>
+void Elementwise<Self, Arity>::cuda(const Launch&) const {
+  detail::no_kernel(Self::name, Device::cuda());
+}
+#define REPRISE_INSTANTIATE(Op) template void Elementwise<Op, Op::arity>::cuda(const Launch&) const;
+REPRISE_ELEMENTWISE_OPS(REPRISE_INSTANTIATE)
+#undef REPRISE_INSTANTIATE
+
+}  // namespace reprise

@@ -1,0 +1,261 @@
+// The part of CUDA's runtime that kernels/cuda calls, for one device that lies in the host's
+// memory. New memory is filled with NaN. The device has compute capability 0.0, which none of
+// NVIDIA's libraries takes, so our own kernels run.
+
+#include <cuda_runtime.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "queue.h"
+
+struct CUstream_st {
+  bool captures = false, spoilt = false;
+  cudaGraph_t graph = nullptr;
+};
+struct CUevent_st {
+  bool recorded = false;
+};
+struct CUgraph_st {
+  std::vector<reprise::emulator::Work> work;
+};
+struct CUgraphExec_st {
+  std::vector<reprise::emulator::Work> work;
+};
+
+namespace reprise::emulator {
+namespace {
+
+constexpr size_t kTotalBytes = size_t{2} << 30;
+thread_local cudaError_t last_error = cudaSuccess;
+std::atomic<int> captures{0};
+
+struct Memory {
+  std::mutex mutex;
+  std::map<void*, size_t> blocks;
+  size_t used = 0;
+
+  static Memory& get() {
+    static Memory& memory = *new Memory;
+    return memory;
+  }
+};
+
+void* host_block(size_t bytes) {
+  void* const block = std::aligned_alloc(256, (std::max<size_t>(bytes, 1) + 255) / 256 * 256);
+  if (block != nullptr) std::memset(block, 0xFF, bytes);
+  return block;
+}
+
+cudaError_t allocate(void** block, size_t bytes) {
+  Memory& memory = Memory::get();
+  const std::lock_guard lock(memory.mutex);
+  if (bytes > kTotalBytes - memory.used) return keep_error(cudaErrorMemoryAllocation);
+  *block = host_block(bytes);
+  if (*block == nullptr) return keep_error(cudaErrorMemoryAllocation);
+  memory.blocks[*block] = bytes;
+  memory.used += bytes;
+  return cudaSuccess;
+}
+
+cudaError_t deallocate(void* block) {
+  if (block == nullptr) return cudaSuccess;
+  Memory& memory = Memory::get();
+  const std::lock_guard lock(memory.mutex);
+  const auto entry = memory.blocks.extract(block);
+  if (entry.empty()) return keep_error(cudaErrorInvalidValue);
+  memory.used -= entry.mapped();
+  std::free(block);
+  return cudaSuccess;
+}
+
+/// What a stream that is captured must not be asked; the capture is lost.
+cudaError_t refuse_capture(cudaStream_t stream) {
+  if (stream == nullptr || !stream->captures) return cudaSuccess;
+  stream->spoilt = true;
+  return keep_error(cudaErrorStreamCaptureUnsupported);
+}
+/// What waits for the whole device.
+cudaError_t refuse_captures() {
+  return captures == 0 ? cudaSuccess : keep_error(cudaErrorStreamCaptureUnsupported);
+}
+
+}  // namespace
+
+cudaError_t keep_error(cudaError_t status) {
+  if (status != cudaSuccess) last_error = status;
+  return status;
+}
+
+cudaError_t enqueue(cudaStream_t stream, Work work) {
+  if (stream != nullptr && stream->captures) {
+    stream->graph->work.push_back(std::move(work));
+    return cudaSuccess;
+  }
+  return keep_error(work());
+}
+
+}  // namespace reprise::emulator
+
+using namespace reprise::emulator;
+
+extern "C" {
+
+cudaError_t cudaGetLastError() { return std::exchange(last_error, cudaSuccess); }
+cudaError_t cudaPeekAtLastError() { return last_error; }
+const char* cudaGetErrorName(cudaError_t status) {
+  switch (status) {
+    case cudaSuccess: return "cudaSuccess";
+    case cudaErrorInvalidValue: return "cudaErrorInvalidValue";
+    case cudaErrorMemoryAllocation: return "cudaErrorMemoryAllocation";
+    case cudaErrorInvalidConfiguration: return "cudaErrorInvalidConfiguration";
+    case cudaErrorInvalidDevice: return "cudaErrorInvalidDevice";
+    case cudaErrorIllegalAddress: return "cudaErrorIllegalAddress";
+    case cudaErrorLaunchTimeout: return "cudaErrorLaunchTimeout";
+    case cudaErrorStreamCaptureUnsupported: return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorStreamCaptureInvalidated: return "cudaErrorStreamCaptureInvalidated";
+    default: return "another status";
+  }
+}
+const char* cudaGetErrorString(cudaError_t status) {
+  return status == cudaErrorInvalidValue ? "invalid argument" : cudaGetErrorName(status);
+}
+
+cudaError_t cudaDriverGetVersion(int* version) { return *version = CUDART_VERSION, cudaSuccess; }
+cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
+cudaError_t cudaGetDevice(int* device) { return *device = 0, cudaSuccess; }
+cudaError_t cudaSetDevice(int device) {
+  return device == 0 ? cudaSuccess : keep_error(cudaErrorInvalidDevice);
+}
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
+  *p = {};
+  std::strcpy(p->name, "emulated");
+  p->multiProcessorCount = 2;
+  p->totalGlobalMem = kTotalBytes;
+  p->l2CacheSize = 1 << 20;
+  p->sharedMemPerBlockOptin = 227 << 10;
+  return cudaSuccess;
+}
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
+  switch (attribute) {
+    case cudaDevAttrMemoryPoolsSupported: *value = 0; return cudaSuccess;
+    case cudaDevAttrMultiProcessorCount: *value = 2; return cudaSuccess;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin: *value = 227 << 10; return cudaSuccess;
+    case cudaDevAttrComputeCapabilityMajor:
+    case cudaDevAttrComputeCapabilityMinor: *value = 0; return cudaSuccess;
+    default: return keep_error(cudaErrorInvalidValue);
+  }
+}
+cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
+  return *least = 0, *greatest = -5, cudaSuccess;
+}
+cudaError_t cudaDeviceSynchronize() { return refuse_captures(); }
+
+cudaError_t cudaMalloc(void** block, size_t bytes) { return allocate(block, bytes); }
+cudaError_t cudaFree(void* block) { return deallocate(block); }
+cudaError_t cudaMallocAsync(void** block, size_t bytes, cudaStream_t) {
+  return allocate(block, bytes);
+}
+cudaError_t cudaFreeAsync(void* block, cudaStream_t) { return deallocate(block); }
+cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
+  Memory& memory = Memory::get();
+  const std::lock_guard lock(memory.mutex);
+  return *free = kTotalBytes - memory.used, *total = kTotalBytes, cudaSuccess;
+}
+cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int) {
+  return *pool = nullptr, cudaSuccess;
+}
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return cudaSuccess; }
+cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return cudaSuccess; }
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t) { return cudaSuccess; }
+cudaError_t cudaHostAlloc(void** block, size_t bytes, unsigned) {
+  *block = host_block(bytes);
+  return *block == nullptr ? keep_error(cudaErrorMemoryAllocation) : cudaSuccess;
+}
+cudaError_t cudaFreeHost(void* block) { return std::free(block), cudaSuccess; }
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind,
+                            cudaStream_t stream) {
+  return enqueue(stream, [=] { return std::memmove(to, from, bytes), cudaSuccess; });
+}
+cudaError_t cudaMemcpyPeerAsync(void* to, int, const void* from, int, size_t bytes,
+                                cudaStream_t stream) {
+  return cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream);
+}
+cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stream) {
+  return enqueue(stream, [=] { return std::memset(to, value, bytes), cudaSuccess; });
+}
+
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned, int) {
+  return *stream = new CUstream_st, cudaSuccess;
+}
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  return *stream = new CUstream_st, cudaSuccess;
+}
+cudaError_t cudaStreamCreate(cudaStream_t* stream) {
+  return *stream = new CUstream_st, cudaSuccess;
+}
+cudaError_t cudaStreamDestroy(cudaStream_t stream) { return delete stream, cudaSuccess; }
+cudaError_t cudaStreamQuery(cudaStream_t stream) { return refuse_capture(stream); }
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) { return refuse_capture(stream); }
+cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  return *event = new CUevent_st, cudaSuccess;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t event) { return delete event, cudaSuccess; }
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+  return event->recorded = true, cudaSuccess;
+}
+cudaError_t cudaEventQuery(cudaEvent_t) { return cudaSuccess; }
+cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t, cudaEvent_t) {
+  return *milliseconds = 0.001F, cudaSuccess;
+}
+
+cudaError_t cudaFuncSetAttribute(const void*, cudaFuncAttribute, int) { return cudaSuccess; }
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  if (stream == nullptr || stream->captures) return keep_error(cudaErrorStreamCaptureUnsupported);
+  ++captures;
+  stream->captures = true;
+  stream->spoilt = false;
+  stream->graph = new CUgraph_st;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  if (!stream->captures) return keep_error(cudaErrorIllegalState);
+  --captures;
+  stream->captures = false;
+  *graph = std::exchange(stream->graph, nullptr);
+  if (!stream->spoilt) return cudaSuccess;
+  delete std::exchange(*graph, nullptr);
+  return keep_error(cudaErrorStreamCaptureInvalidated);
+}
+cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
+  *status = stream == nullptr || !stream->captures ? cudaStreamCaptureStatusNone
+            : stream->spoilt                       ? cudaStreamCaptureStatusInvalidated
+                                                   : cudaStreamCaptureStatusActive;
+  return cudaSuccess;
+}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {
+  return *exec = new CUgraphExec_st{graph->work}, cudaSuccess;
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
+  for (const Work& work : exec->work) {
+    const cudaError_t status = enqueue(stream, work);
+    if (status != cudaSuccess) return status;
+  }
+  return cudaSuccess;
+}
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t*, size_t* count) {
+  return *count = graph->work.size(), cudaSuccess;
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) { return delete graph, cudaSuccess; }
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) { return delete exec, cudaSuccess; }
+
+}  // extern "C"

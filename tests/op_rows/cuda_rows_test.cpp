@@ -1,0 +1,124 @@
+// Every op row on the first CUDA device, or the emulated one, against the CPU.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "../../core/cuda.h"
+#include "row_inputs.h"
+
+namespace reprise::op_rows {
+namespace {
+
+/// Whole results equal each other; floats may differ by `tolerance`, relative to 1 or to the value.
+void expect_near(const Tensors& got, const Tensors& expected, double tolerance) {
+  ASSERT_EQ(got.size(), expected.size());
+  for (size_t k = 0; k < got.size(); ++k) {
+    ASSERT_EQ(got[k].device().kind, Device::Kind::cuda) << "output " << k;
+    ASSERT_EQ(got[k].shape(), expected[k].shape()) << "output " << k;
+    ASSERT_EQ(got[k].dtype(), expected[k].dtype()) << "output " << k;
+    const std::vector<double> values = got[k].cpu().to_vector<double>();
+    const std::vector<double> wanted = expected[k].to_vector<double>();
+    const double bound = is_floating_point(expected[k].dtype()) ? tolerance : 0;
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (std::isnan(wanted[i]) && std::isnan(values[i])) continue;
+      if (values[i] == wanted[i]) continue;
+      ASSERT_LE(std::abs(values[i] - wanted[i]), bound * std::max(1.0, std::abs(wanted[i])))
+          << "output " << k << ", element " << i << ": " << values[i] << " for " << wanted[i];
+    }
+  }
+}
+
+class CudaRows : public testing::TestWithParam<OpRow> {
+ protected:
+  void SetUp() override {
+    if (!cuda::is_available()) GTEST_SKIP() << cuda::why_not_available();
+  }
+
+  static Tensors run(const Tensors& in) {
+    const NoGradGuard no_grad;
+    return GetParam().f(in);
+  }
+  static void expect_same_as_cpu(const Tensors& in, double tolerance) {
+    Tensors there;
+    for (const Tensor& x : in) there.push_back(x.cuda());
+    expect_near(run(there), run(in), tolerance);
+  }
+  static void expect_same_as_cpu(const std::vector<Operand>& operands, DType real,
+                                 double tolerance) {
+    expect_same_as_cpu(draw_all(operands, real), tolerance);
+  }
+};
+
+TEST_P(CudaRows, MatchInFloat32) {
+  expect_same_as_cpu(GetParam().operands, float32, GetParam().tolerance);
+}
+
+TEST_P(CudaRows, MatchInFloat64) {
+  expect_same_as_cpu(GetParam().operands, float64, GetParam().tolerance * 1e-7);
+}
+
+TEST_P(CudaRows, MatchInIntegers) {
+  if (!GetParam().integers) GTEST_SKIP() << "for floating point only";
+  for (const DType dtype : {int64, int32}) expect_same_as_cpu(GetParam().operands, dtype, 0);
+}
+
+TEST_P(CudaRows, TakeAnyLayout) {
+  const Tensors in = draw_all(GetParam().operands, float32);
+  const Tensors expected = run(in);
+  for (const auto layout : {transposed_layout, sliced_layout}) {
+    Tensors there;
+    for (const Tensor& x : in) there.push_back(layout(x.cuda()));
+    expect_near(run(there), expected, GetParam().tolerance);
+  }
+}
+
+TEST_P(CudaRows, TakeExpandedOperands) {
+  Tensors in, there;
+  for (const Operand& o : GetParam().operands) {
+    Operand one = o;
+    if (o.shape.dim() > 0) one.shape[0] = 1;
+    const Tensor x = draw(one, float32, 1 + in.size());
+    in.push_back(x.expand(o.shape));
+    there.push_back(x.cuda().expand(o.shape));
+  }
+  expect_near(run(there), run(in), GetParam().tolerance);
+}
+
+TEST_P(CudaRows, TakeEmptyOperands) {
+  if (!GetParam().any_batch) GTEST_SKIP() << "its operands have no common batch";
+  std::vector<Operand> operands = GetParam().operands;
+  for (Operand& o : operands) o.shape[0] = 0;
+  expect_same_as_cpu(operands, float32, 0);
+}
+
+TEST_P(CudaRows, CarryNaN) {
+  Tensors in = draw_all(GetParam().operands, float32);
+  if (in[0].dtype() != float32) GTEST_SKIP() << "its first operand has no NaN";
+  in[0].data<float>()[in[0].numel() / 2] = std::numeric_limits<float>::quiet_NaN();
+  expect_same_as_cpu(in, GetParam().tolerance);
+}
+
+/// The emulated device runs the threads of every other launch backwards.
+TEST_P(CudaRows, GiveSameBitsAgain) {
+  Tensors in;
+  for (const Tensor& x : draw_all(GetParam().operands, float32)) in.push_back(x.cuda());
+  Tensors expected;
+  for (const Tensor& y : run(in)) expected.push_back(y.cpu());
+  expect_near(run(in), expected, 0);
+}
+
+std::vector<OpRow> device_rows() {
+  std::vector<OpRow> rows;
+  for (OpRow& row : all_rows()) {
+    if (!row.operands.empty()) rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, CudaRows, testing::ValuesIn(device_rows()),
+                         [](const auto& row) { return row.param.name; });
+
+}  // namespace
+}  // namespace reprise::op_rows
