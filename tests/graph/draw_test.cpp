@@ -14,13 +14,6 @@
 #include "../layers/helpers.h"
 #include "example_models.h"
 
-/// What Graphviz and the libraries below it keep until the end: for the leak sanitizer.
-extern "C" REPRISE_API const char* __lsan_default_suppressions();
-const char* __lsan_default_suppressions() {
-  return "leak:libgvc\nleak:libgvplugin\nleak:libcgraph\nleak:libfontconfig\nleak:libpango\n"
-         "leak:libcairo\nleak:libglib\nleak:libltdl\n";
-}
-
 namespace reprise {
 namespace {
 
