@@ -65,10 +65,11 @@ void launch(Stream stream, dim3 blocks, dim3 threads, void (*kernel)(P...),
 __device__ inline int64_t first_index() { return int64_t{blockIdx.x} * blockDim.x + threadIdx.x; }
 __device__ inline int64_t index_step() { return int64_t{gridDim.x} * blockDim.x; }
 
+extern __shared__ uint4 shared_memory[];
+
 /// The shared memory whose size the launch gives.
 template <class T>
 __device__ T* dynamic_shared() {
-  extern __shared__ uint4 shared_memory[];
   return reinterpret_cast<T*>(shared_memory);
 }
 

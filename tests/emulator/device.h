@@ -23,13 +23,13 @@
 #define __device__
 #define __host__
 #define __constant__
-#define __shared__ thread_local
+#define __shared__ constinit thread_local  // constinit: no function that sets it up
 #define __forceinline__ inline
 #define __launch_bounds__(...)
 
 inline constexpr int warpSize = 32;
-extern thread_local uint3 threadIdx, blockIdx;
-extern thread_local dim3 blockDim, gridDim;
+extern constinit thread_local uint3 threadIdx, blockIdx;
+extern constinit thread_local dim3 blockDim, gridDim;
 
 namespace reprise::emulator {
 

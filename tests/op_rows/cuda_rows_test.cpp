@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "../../autograd/tape.h"
 #include "../../core/cuda.h"
 #include "row_inputs.h"
 

@@ -52,7 +52,8 @@ struct RowsOf<FusedMaxPool2dGrad> {
       rows[i].name = "fused_" + rows[i].name;
       rows[i].f = [c = cases[i]](const Tensors& in) {
         const FusedMaxPool2dGrad op{max_attributes(c), {c.x[2], c.x[3]}};
-        return Tensors{apply(op, in[0].contiguous(), pooled_places(c, in[0].dtype()))};
+        return Tensors{
+            apply(op, in[0].contiguous(), pooled_places(c, in[0].dtype()).to(in[0].device()))};
       };
     }
     return rows;

@@ -76,7 +76,9 @@ REPRISE_ROW(Random,
 REPRISE_ROW(Dropout, [] {
   OpRow row;
   row.name = "dropout";
-  row.f = [](const Tensors& in) { return Tensors{apply(Dropout{0.4}, in[0], blocks())}; };
+  row.f = [](const Tensors& in) {
+    return Tensors{apply(Dropout{0.4}, in[0], blocks().to(in[0].device()))};
+  };
   row.reference = [](const Arrays& in) {
     Array out(in[0].shape);
     for (size_t i = 0; i < out.values.size(); ++i) {
