@@ -1,13 +1,25 @@
-// reprise-bench [--threads=N] [options of Google Benchmark]. Threads: default all cores.
+// reprise-bench [--threads=N] [--cuda] [options of Google Benchmark]. Threads: default all cores;
+// --cuda: the benchmarks of the first CUDA device too.
 
 #include <benchmark/benchmark.h>
 #include <reprise/reprise.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <string_view>
 
+#include "cuda_bench.h"
+
 namespace {
+
+/// Takes `flag` off the command line; whether it was there.
+bool take_flag(int& argc, char** argv, std::string_view flag) {
+  const auto end = std::remove(argv + 1, argv + argc, flag);
+  const bool found = end != argv + argc;
+  argc = static_cast<int>(end - argv);
+  return found;
+}
 
 /// Takes --threads=N off the command line; false when N is no number of threads.
 bool take_threads(int& argc, char** argv) {
@@ -33,6 +45,13 @@ int main(int argc, char** argv) try {
   if (!take_threads(argc, argv)) {
     std::cerr << "reprise-bench: --threads expects a number of at least 1\n";
     return 2;
+  }
+  if (take_flag(argc, argv, "--cuda")) {
+    if (!reprise::cuda::is_available()) {
+      std::cerr << "reprise-bench: " << reprise::cuda::why_not_available() << '\n';
+      return 1;
+    }
+    reprise_bench::register_cuda_benchmarks();
   }
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;

@@ -5,9 +5,10 @@
 
 namespace reprise_bench {
 
-inline reprise::SymbolicModel toy_resnet() {
+/// For images of that many pixels in each direction, 16 or more.
+inline reprise::SymbolicModel toy_resnet(int64_t pixels = 32) {
   using namespace reprise;
-  const auto inputs = Input({3, 32, 32});
+  const auto inputs = Input({3, pixels, pixels});
   auto x = nn::Conv2d(inputs.C(), 32, 3)(inputs)(nn::ReLU());
   x = nn::Conv2d(x.C(), 64, 3)(x)(nn::ReLU());
   const auto block_1 = nn::MaxPool2d(3)(x);
@@ -31,9 +32,9 @@ inline reprise::SymbolicModel toy_resnet() {
 struct Batch {
   reprise::Tensor images, labels;
 
-  explicit Batch(int64_t size)
-      : images(reprise::randn({size, 3, 32, 32})),
-        labels((reprise::rand({size}) * 10).to(reprise::int64)) {}
+  explicit Batch(int64_t size, int64_t pixels = 32, int64_t classes = 10)
+      : images(reprise::randn({size, 3, pixels, pixels})),
+        labels((reprise::rand({size}) * classes).to(reprise::int64)) {}
 };
 
 /// A model in training with one batch.

@@ -2,6 +2,7 @@
 // replayed in a symbolic graph.
 
 #include "../../autograd/engine.h"
+#include "../../core/cuda.h"
 #include "../../graph/model.h"
 #include "golden_file.h"
 #include "golden_ops.h"
@@ -34,13 +35,13 @@ class OpGoldens : public testing::TestWithParam<std::string> {
   void expect_close(const Tensor& got, const std::string& name) const {
     const Tensor* expected = find(name);
     ASSERT_NE(expected, nullptr) << name;
-    test::expect_close(got, *expected, kTolerance, 1, name);
+    test::expect_close(got.cpu(), *expected, kTolerance, 1, name);
   }
 
-  Tensors inputs(const std::string& name, const Json& golden) const {
+  Tensors inputs(const std::string& name, const Json& golden, Device device = Device::cpu()) const {
     Tensors in;
     for (size_t i = 0; i < golden["inputs"].size(); ++i) {
-      in.push_back(find(text(name, "/in", i))->clone());
+      in.push_back(find(text(name, "/in", i))->clone().to(device));
       if (golden["differentiable"][i].get<bool>()) in[i].requires_grad_();
     }
     return in;
@@ -53,7 +54,7 @@ class OpGoldens : public testing::TestWithParam<std::string> {
       const Tensor* weight = find(text(name, "/grad_out", i));
       if (weight == nullptr) continue;
       roots.push_back(out[i]);
-      weights.push_back(*weight);
+      weights.push_back(weight->to(out[i].device()));
     }
     for (size_t i = 0; i < in.size(); ++i) {
       const Tensor* gradient = find(text(name, "/grad_in", i));
@@ -64,7 +65,7 @@ class OpGoldens : public testing::TestWithParam<std::string> {
     if (roots.empty()) return;
     const Tensors got = grad(roots, leaves, {.grad_outputs = weights});
     for (size_t i = 0; i < got.size(); ++i) {
-      test::expect_close(got[i], *expected[i], kTolerance, 1, text(name, " gradient ", i));
+      test::expect_close(got[i].cpu(), *expected[i], kTolerance, 1, text(name, " gradient ", i));
     }
   }
 
@@ -80,21 +81,30 @@ class OpGoldens : public testing::TestWithParam<std::string> {
     }
   }
 
+  int check_cases(Device device) const {
+    int ran = 0;
+    for_each_case([&](const std::string& name, const Json& golden, const test::GoldenOp& op) {
+      const Tensors in = inputs(name, golden, device), out = op(in, golden["attrs"]);
+      ASSERT_EQ(out.size(), golden["outputs"].size()) << name;
+      for (size_t i = 0; i < out.size(); ++i) expect_close(out[i], text(name, "/out", i));
+      check_gradients(name, in, out);
+      ++ran;
+    });
+    return ran;
+  }
+
   SafeTensors file_;
   Json cases_;
 };
 
 TEST_P(OpGoldens, OutputsAndGradientsAreThoseOfPyTorch) {
-  int ran = 0;
-  for_each_case([&](const std::string& name, const Json& golden, const test::GoldenOp& op) {
-    const Tensors in = inputs(name, golden), out = op(in, golden["attrs"]);
-    ASSERT_EQ(out.size(), golden["outputs"].size()) << name;
-    for (size_t i = 0; i < out.size(); ++i) expect_close(out[i], text(name, "/out", i));
-    check_gradients(name, in, out);
-    ++ran;
-  });
   RecordProperty("cases", static_cast<int>(cases_.size()));
-  RecordProperty("ran", ran);
+  RecordProperty("ran", check_cases(Device::cpu()));
+}
+
+TEST_P(OpGoldens, OutputsAndGradientsOnCudaAreThoseOfPyTorch) {
+  if (!cuda::is_available()) GTEST_SKIP() << cuda::why_not_available();
+  check_cases(Device::cuda());
 }
 
 TEST_P(OpGoldens, AGraphReplaysThemToTheBit) {

@@ -1,0 +1,230 @@
+// The first CUDA device. Calls are timed in batches that end with one synchronization, so that the
+// host may run ahead as it does in use; bench/peers/torch_bench.py --device cuda does the same.
+
+#include "cuda_bench.h"
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "linear_chain.h"
+#include "resnet50.h"
+#include "toy_resnet.h"
+
+namespace reprise_bench {
+namespace {
+
+using namespace reprise;
+using Clock = std::chrono::steady_clock;
+
+constexpr double kBatchSeconds = 0.05;
+constexpr int64_t kGibibyte = int64_t{1} << 30;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+double seconds_for(int64_t calls, const auto& f) {
+  const auto start = Clock::now();
+  for (int64_t i = 0; i < calls; ++i) f();
+  cuda::synchronize();
+  return seconds_since(start);
+}
+
+/// An iteration is a batch of calls; its time is that of one call.
+void time_on_device(benchmark::State& state, const auto& f) {
+  f();
+  cuda::synchronize();
+  int64_t calls = 1;
+  while (seconds_for(calls, f) < kBatchSeconds && calls < 100000) calls *= 2;
+  double fastest = 1e9;
+  for (auto _ : state) {
+    const double seconds = seconds_for(calls, f) / static_cast<double>(calls);
+    fastest = std::min(fastest, seconds);
+    state.SetIterationTime(seconds);
+  }
+  state.counters["fastest_us"] = fastest * 1e6;
+}
+
+// --- what moves bytes ---
+
+/// `passes`: how often f reads or writes the bytes of its operand.
+void on_one_gibibyte(benchmark::State& state, int64_t passes, const auto& f) {
+  const NoGradGuard guard;
+  const Tensor x = randn({1024, kGibibyte / 4096}, {.device = Device::cuda()});
+  time_on_device(state, [&] { benchmark::DoNotOptimize(f(x)); });
+  state.counters["bytes"] = static_cast<double>(passes * kGibibyte);
+}
+
+void copy(benchmark::State& state) {
+  on_one_gibibyte(state, 2, [](const Tensor& x) { return x.clone(); });
+}
+void relu_(benchmark::State& state) {
+  on_one_gibibyte(state, 2, [](const Tensor& x) { return relu(x); });
+}
+void exp_(benchmark::State& state) {
+  on_one_gibibyte(state, 2, [](const Tensor& x) { return exp(x); });
+}
+void add_(benchmark::State& state) {
+  on_one_gibibyte(state, 3, [](const Tensor& x) { return x + x.view(x.shape()); });
+}
+void sum_all(benchmark::State& state) {
+  on_one_gibibyte(state, 1, [](const Tensor& x) { return sum(x); });
+}
+void sum_rows(benchmark::State& state) {
+  on_one_gibibyte(state, 1, [](const Tensor& x) { return sum(x, {1}); });
+}
+void sum_columns(benchmark::State& state) {
+  on_one_gibibyte(state, 1, [](const Tensor& x) { return sum(x, {0}); });
+}
+/// Rows of that many elements.
+void softmax_(benchmark::State& state) {
+  on_one_gibibyte(state, 2, [&](const Tensor& x) {
+    return softmax(x.reshape({x.numel() / state.range(0), state.range(0)}), 1);
+  });
+}
+
+// --- matrix products ---
+
+void matmul_(benchmark::State& state, DType dtype) {
+  const NoGradGuard guard;
+  const int64_t n = state.range(0);
+  const Tensor a = randn({n, n}, {.device = Device::cuda()}).to(dtype);
+  const Tensor b = randn({n, n}, {.device = Device::cuda()}).to(dtype);
+  time_on_device(state, [&] { benchmark::DoNotOptimize(matmul(a, b)); });
+  state.counters["flop"] = 2.0 * static_cast<double>(n * n * n);
+}
+
+// --- the toy ResNet ---
+
+SymbolicModel toy_resnet_there(int64_t pixels) {
+  SymbolicModel model = toy_resnet(pixels);
+  model.to(Device::cuda());
+  return model;
+}
+
+void forward(benchmark::State& state) {
+  const NoGradGuard guard;
+  SymbolicModel model = toy_resnet_there(state.range(1));
+  model.eval();
+  const Tensor images = Batch(state.range(0), state.range(1)).images.cuda();
+  time_on_device(state, [&] { benchmark::DoNotOptimize(model(images)); });
+}
+
+void program_forward(benchmark::State& state) {
+  const NoGradGuard guard;
+  SymbolicModel model = toy_resnet_there(state.range(1));
+  model.eval();
+  const Tensor images = Batch(state.range(0), state.range(1)).images.cuda();
+  Program program = compile(model_function(model), {images});
+  const Tensor out = program(images);
+  time_on_device(state, [&] { program.run({images}, {out}); });
+}
+
+/// A model in training with one batch on the device.
+struct Training {
+  SymbolicModel model;
+  Tensor images, labels;
+  optim::SGD optimizer;
+
+  Training(SymbolicModel m, const Batch& batch)
+      : model(on_device(std::move(m))),
+        images(batch.images.cuda()),
+        labels(batch.labels.cuda()),
+        optimizer(model.parameters(), {.lr = 0.01, .momentum = 0.9}) {}
+
+  Tensor step() {
+    optimizer.zero_grad();
+    const Tensor loss = nn::functional::cross_entropy(model(images), labels);
+    loss.backward();
+    optimizer.step();
+    return loss;
+  }
+  TrainingStep compile() {
+    return compile_training_step(model, nn::CrossEntropyLoss(), optimizer, {images, labels});
+  }
+
+ private:
+  static SymbolicModel on_device(SymbolicModel m) {
+    m.to(Device::cuda());
+    return m;
+  }
+};
+
+void time_training(benchmark::State& state, Training training) {
+  time_on_device(state, [&] { benchmark::DoNotOptimize(training.step()); });
+}
+
+void time_compiled_training(benchmark::State& state, Training training) {
+  TrainingStep step = training.compile();
+  const std::array inputs{training.images, training.labels};
+  const Tensors outputs = step.call(inputs);
+  time_on_device(state, [&] { step.run(inputs, outputs); });
+}
+
+void train(benchmark::State& state) { time_training(state, {toy_resnet(), Batch(state.range(0))}); }
+void program_train(benchmark::State& state) {
+  time_compiled_training(state, {toy_resnet(), Batch(state.range(0))});
+}
+
+/// What the host needs to start a step that was captured; the device is far behind.
+void launch_step(benchmark::State& state) {
+  Training training(toy_resnet(), Batch(state.range(0)));
+  TrainingStep step = training.compile();
+  const std::array inputs{training.images, training.labels};
+  const Tensors outputs = step.call(inputs);
+  constexpr int kLaunches = 50;
+  double fastest = 1e9;
+  for (auto _ : state) {
+    cuda::synchronize();
+    const auto start = Clock::now();
+    for (int i = 0; i < kLaunches; ++i) step.run(inputs, outputs);
+    const double seconds = seconds_since(start) / kLaunches;
+    fastest = std::min(fastest, seconds);
+    state.SetIterationTime(seconds);
+  }
+  state.counters["fastest_us"] = fastest * 1e6;
+  cuda::synchronize();
+}
+
+// --- ResNet-50 ---
+
+void resnet50_train(benchmark::State& state) {
+  time_training(state, {resnet50(), Batch(state.range(0), 224, 1000)});
+}
+void program_resnet50_train(benchmark::State& state) {
+  time_compiled_training(state, {resnet50(), Batch(state.range(0), 224, 1000)});
+}
+
+benchmark::internal::Benchmark* add(const std::string& name, void (*f)(benchmark::State&)) {
+  return benchmark::RegisterBenchmark(("cuda/" + name).c_str(), f)
+      ->UseManualTime()
+      ->Unit(benchmark::kMicrosecond)
+      ->Iterations(7);
+}
+
+}  // namespace
+
+void register_cuda_benchmarks() {
+  add("copy", copy);
+  add("relu", relu_);
+  add("exp", exp_);
+  add("add", add_);
+  add("sum", sum_all);
+  add("sum_rows", sum_rows);
+  add("sum_columns", sum_columns);
+  add("softmax", softmax_)->Arg(1024)->Arg(65536);
+  add("matmul/float32", [](benchmark::State& s) { matmul_(s, float32); })->Arg(8192);
+  for (const int64_t pixels : {16, 32, 64}) {
+    add("toy_resnet/forward", forward)->Args({4, pixels});
+    add("program/toy_resnet/forward", program_forward)->Args({4, pixels});
+  }
+  add("toy_resnet/train", train)->Arg(128);
+  add("program/toy_resnet/train", program_train)->Arg(128);
+  add("program/toy_resnet/launch", launch_step)->Arg(128);
+  add("resnet50/train", resnet50_train)->Arg(64);
+  add("program/resnet50/train", program_resnet50_train)->Arg(64);
+}
+
+}  // namespace reprise_bench
