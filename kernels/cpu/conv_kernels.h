@@ -7,37 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "../conv_shape.h"
 #include "simd/isa.h"
 
 namespace reprise::cpu {
-
-struct ConvShape {
-  int64_t batch, in_channels, height, width;
-  int64_t out_channels, kernel_h, kernel_w;
-  int64_t stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0, dilation_h = 1, dilation_w = 1;
-  int64_t groups = 1;
-
-  int64_t out_h() const {
-    return (height + 2 * pad_h - dilation_h * (kernel_h - 1) - 1) / stride_h + 1;
-  }
-  int64_t out_w() const {
-    return (width + 2 * pad_w - dilation_w * (kernel_w - 1) - 1) / stride_w + 1;
-  }
-};
-
-/// What becomes of a sum before it is stored: it gets the bias of its channel, is multiplied by the
-/// scale and gets the shift of its channel (both or neither), gets the residual, which lies like y,
-/// and what is negative becomes 0, each step rounded as an op of its own would. The mask belongs to
-/// gradients of the input alone: where it, which lies like the result and may be its memory, is not
-/// positive, the sum becomes 0.
-template <class T>
-struct ConvTail {
-  const T* bias = nullptr;
-  const T *scale = nullptr, *shift = nullptr;
-  const T* residual = nullptr;
-  bool relu = false;
-  const T* mask = nullptr;
-};
 
 // Each function is preceded by the bytes of 64-byte aligned workspace that it needs.
 

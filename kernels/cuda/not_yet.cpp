@@ -27,26 +27,15 @@ namespace reprise {
 
 REPRISE_NOT_YET(Cat)
 
-REPRISE_NOT_YET(Conv2d)
-REPRISE_NOT_YET(Conv2dInputGrad)
-REPRISE_NOT_YET(Conv2dWeightGrad)
-
 REPRISE_NOT_YET(Arange)
 
 REPRISE_NOT_YET(Copy)
 
 REPRISE_NOT_YET(Fused)
 
-REPRISE_NOT_YET(FusedConv2d)
-REPRISE_NOT_YET(FusedConv2dInputGrad)
-REPRISE_NOT_YET(PackConvWeight)
-
 REPRISE_NOT_YET(FusedLinear)
 
 REPRISE_NOT_YET(LogSoftmaxGatherGrad)
-
-REPRISE_NOT_YET(FusedMaxPool2d)
-REPRISE_NOT_YET(FusedMaxPool2dGrad)
 
 REPRISE_NOT_YET(HostCall)
 
@@ -60,12 +49,6 @@ REPRISE_NOT_YET(Linear)
 
 REPRISE_NOT_YET(BatchNorm)
 REPRISE_NOT_YET(BatchNormGrad)
-
-REPRISE_NOT_YET(MaxPool2d)
-REPRISE_NOT_YET(MaxPool2dGrad)
-REPRISE_NOT_YET(MaxPool2dGather)
-REPRISE_NOT_YET(AvgPool2d)
-REPRISE_NOT_YET(AvgPool2dGrad)
 
 REPRISE_NOT_YET(RandomBlocks)
 REPRISE_NOT_YET(Random)

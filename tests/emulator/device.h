@@ -12,6 +12,8 @@
 #include <functional>
 #include <type_traits>
 
+#pragma GCC diagnostic ignored "-Wunknown-pragmas"  // #pragma unroll
+
 #undef __global__
 #undef __device__
 #undef __host__
@@ -104,6 +106,15 @@ inline unsigned __ballot_sync(unsigned mask, int predicate) {
 }
 inline int __any_sync(unsigned mask, int p) { return __ballot_sync(mask, p) != 0; }
 inline int __all_sync(unsigned mask, int p) { return __ballot_sync(mask, !p) == 0; }
+inline unsigned __match_any_sync(unsigned mask, unsigned long long value) {
+  unsigned same = 0;
+  for (int i = 0; i < warpSize; ++i) {
+    const bool asked = (mask >> i & 1U) != 0;
+    const int from = asked ? i : reprise::emulator::lane();
+    if (reprise::emulator::exchange(mask, value, from) == value && asked) same |= 1U << i;
+  }
+  return same;
+}
 
 template <class T>
 T __ldg(const T* p) {

@@ -1,0 +1,104 @@
+// MaxPool2d, also with places in bytes, and AvgPool2d: a thread for each result, or for averages of
+// large windows a warp. Elements of a window are taken in row-major order, as on the CPU.
+
+#include "../../core/ops/fused_pool.h"
+#include "pool_window.cuh"
+
+namespace reprise {
+namespace cuda {
+namespace {
+
+/// A Place of 8 bytes is one in the image, one of a byte is one in the window.
+template <class T, class I, class Place>
+__global__ void max_pool(PoolWindow<I> window, const T* x, T* y, Place* places) {
+  const PoolAxis<I>&rows = window.rows, &columns = window.columns;
+  const I results = static_cast<I>(window.images) * window.results();
+  for (I i = first_index(); i < results; i += index_step()) {
+    const PoolPlace<I> at(i, rows.out, columns.out);
+    const T* const image = x + at.image * window.pixels();
+    const I top = rows.begin(at.row), bottom = rows.end(at.row);
+    const I left = columns.begin(at.column), right = columns.end(at.column);
+    T best = -std::numeric_limits<T>::infinity();
+    I best_h = std::min(top, rows.in - 1), best_w = std::min(left, columns.in - 1);
+    for (I h = top; h < bottom; h += rows.dilation) {
+      for (I w = left; w < right; w += columns.dilation) {
+        const T v = image[h * columns.in + w];
+        if (!(v > best || (v != v && best == best))) continue;
+        best = v;
+        best_h = h;
+        best_w = w;
+      }
+    }
+    y[i] = best;
+    if constexpr (sizeof(Place) == 1) {
+      best_h -= rows.start(at.row);
+      best_w -= columns.start(at.column);
+    }
+    places[i] =
+        static_cast<Place>(best_h * (sizeof(Place) == 1 ? columns.kernel : columns.in) + best_w);
+  }
+}
+
+template <class T, class I>
+__global__ void average_pool(PoolWindow<I> window, PoolDivisor divisor, const T* x, T* y) {
+  const PoolAxis<I>&rows = window.rows, &columns = window.columns;
+  const I results = static_cast<I>(window.images) * window.results();
+  for (I i = first_index(); i < results; i += index_step()) {
+    const PoolPlace<I> at(i, rows.out, columns.out);
+    const T* const image = x + at.image * window.pixels();
+    T total = 0;
+    for (I h = rows.begin(at.row); h < rows.end(at.row); ++h) {
+      T sum = 0;
+      for (I w = columns.begin(at.column); w < columns.end(at.column); ++w) {
+        sum += image[h * columns.in + w];
+      }
+      total += sum;
+    }
+    y[i] = total / divisor.of<T>(window, at.row, at.column);
+  }
+}
+
+/// Lanes take every 32nd element of a window.
+template <class T, class I>
+__global__ void average_pool_by_warps(PoolWindow<I> window, PoolDivisor divisor, const T* x, T* y) {
+  const PoolAxis<I>&rows = window.rows, &columns = window.columns;
+  const I results = static_cast<I>(window.images) * window.results();
+  const I lane = static_cast<I>(threadIdx.x % warpSize);
+  for (I i = first_index() / warpSize; i < results; i += index_step() / warpSize) {
+    const PoolPlace<I> at(i, rows.out, columns.out);
+    const I top = rows.begin(at.row), left = columns.begin(at.column);
+    const I width = columns.end(at.column) - left, count = (rows.end(at.row) - top) * width;
+    const T* const from = x + at.image * window.pixels() + top * columns.in + left;
+    T sum = 0;
+    for (I k = lane; k < count; k += warpSize) sum += from[k / width * columns.in + k % width];
+    for (int by = warpSize / 2; by > 0; by /= 2) sum += __shfl_xor_sync(~0U, sum, by);
+    if (lane == 0) y[i] = sum / divisor.of<T>(window, at.row, at.column);
+  }
+}
+
+template <class Place>
+void run_max_pool(std::string_view op, const MaxPoolAttributes& a, const Launch& l) {
+  const Meta &x = *l.in[0].meta, &y = *l.out[0].meta;
+  visit_pool(op, a, a.dilation, x, y, [&]<class T, class I>(const PoolWindow<I>& window) {
+    launch(l.stream, blocks_for(y.numel()), kThreads, max_pool<T, I, Place>, window,
+           l.in[0].as<T>(), l.out[0].as<T>(), l.out[1].as<Place>());
+  });
+}
+
+}  // namespace
+}  // namespace cuda
+
+void MaxPool2d::cuda(const Launch& l) const { cuda::run_max_pool<int64_t>(name, *this, l); }
+void FusedMaxPool2d::cuda(const Launch& l) const { cuda::run_max_pool<uint8_t>(name, *this, l); }
+
+void AvgPool2d::cuda(const Launch& l) const {
+  const Meta &x = *l.in[0].meta, &y = *l.out[0].meta;
+  const bool large = kernel_size.h * kernel_size.w >= 2 * warpSize;
+  cuda::visit_pool(name, *this, 1, x, y, [&]<class T, class I>(const cuda::PoolWindow<I>& window) {
+    cuda::launch(l.stream, cuda::blocks_for(y.numel() * (large ? warpSize : 1)), cuda::kThreads,
+                 large ? cuda::average_pool_by_warps<T, I> : cuda::average_pool<T, I>, window,
+                 cuda::divisor_of(*this), l.in[0].as<T>(), l.out[0].as<T>());
+  });
+}
+
+}  // namespace reprise
