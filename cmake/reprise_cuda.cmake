@@ -80,7 +80,7 @@ function(reprise_add_cuda)
     target_sources(reprise_cuda PRIVATE "${PROJECT_SOURCE_DIR}/tests/emulator/grid.cpp"
       "${PROJECT_SOURCE_DIR}/tests/emulator/runtime.cpp")
     set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX)
-    set(kernel_options -include "${PROJECT_SOURCE_DIR}/tests/emulator/device.h")
+    set(kernel_options -Wno-unknown-pragmas -include "${PROJECT_SOURCE_DIR}/tests/emulator/device.h")
     set_property(SOURCE ${kernels} APPEND PROPERTY COMPILE_OPTIONS ${kernel_options})
     reprise_allow_float_division_by_zero(${kernels})
   else()

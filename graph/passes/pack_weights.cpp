@@ -1,5 +1,6 @@
 // Weights that nothing in the graph changes, brought into the order of the kernel: the calls added
-// here depend on captures alone, so hoist takes them into the prologue.
+// here depend on captures alone, so hoist takes them into the prologue. Kernels on a GPU read
+// weights as they are.
 
 #include <array>
 
@@ -12,7 +13,8 @@ namespace {
 
 bool pack(Rewriter& r, const Call& call, FusedConv2d conv) {
   const ValueId weight = call.in[1];
-  if (conv.packed || !r.constant(weight)) return false;
+  const bool on_cpu = r.meta(weight).device.kind == Device::Kind::cpu;
+  if (conv.packed || !on_cpu || !r.constant(weight)) return false;
   const Shape& x = r.meta(call.in[0]).shape;
   conv.packed = true;
   conv.weight_shape = r.meta(weight).shape;

@@ -12,8 +12,6 @@
 #include <functional>
 #include <type_traits>
 
-#pragma GCC diagnostic ignored "-Wunknown-pragmas"  // #pragma unroll
-
 #undef __global__
 #undef __device__
 #undef __host__

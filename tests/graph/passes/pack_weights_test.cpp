@@ -25,5 +25,14 @@ TEST(PackWeights, LeavesWeightsThatChange) {
   EXPECT_EQ(calls(passes::pack_weights(b.finish({y}))), "conv2d neg");
 }
 
+TEST(PackWeights, LeavesWeightsOfAGpu) {
+  Builder b;
+  const ValueId x = b.input({2, 3, 6, 6}), weight = b.capture(randn({4, 3, 3, 3}));
+  for (const ValueId id : {x, weight})
+    b.g.values[static_cast<size_t>(id)].meta.device = Device::cuda();
+  const ValueId y = b.call(Conv2d{}, {x, weight});
+  EXPECT_EQ(calls(passes::pack_weights(b.finish({y}))), "conv2d");
+}
+
 }  // namespace
 }  // namespace reprise::test
