@@ -65,12 +65,4 @@ REPRISE_NOT_YET(AdamStep)
 
 REPRISE_NOT_YET(SliceGrad)
 
-template <class Self, int Arity>
-void Elementwise<Self, Arity>::cuda(const Launch&) const {
-  detail::no_kernel(Self::name, Device::cuda());
-}
-#define REPRISE_INSTANTIATE(Op) template void Elementwise<Op, Op::arity>::cuda(const Launch&) const;
-REPRISE_ELEMENTWISE_OPS(REPRISE_INSTANTIATE)
-#undef REPRISE_INSTANTIATE
-
 }  // namespace reprise

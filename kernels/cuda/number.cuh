@@ -26,25 +26,21 @@ inline constexpr bool kFloating = kSame<T, float> || kSame<T, double>;
 template <class T>
 inline constexpr bool kSigned = T(-1) < T(0);
 
-template <int Bytes>
-struct UnsignedOf {
+/// T for arithmetic: signed overflow is undefined, unsigned is not.
+template <class T, int Bytes = sizeof(T)>
+struct WrappingOf {
   using type = unsigned;
 };
-template <>
-struct UnsignedOf<8> {
+template <class T>
+struct WrappingOf<T, 8> {
   using type = unsigned long long;
 };
-/// T for arithmetic: signed overflow is undefined, unsigned is not.
-template <class T>
-struct WrappingOf {
-  using type = typename UnsignedOf<sizeof(T)>::type;
-};
 template <>
-struct WrappingOf<float> {
+struct WrappingOf<float, 4> {
   using type = float;
 };
 template <>
-struct WrappingOf<double> {
+struct WrappingOf<double, 8> {
   using type = double;
 };
 template <class T>

@@ -1,0 +1,15 @@
+// Elementwise ops of one operand.
+
+#include "elementwise.cuh"
+
+namespace reprise {
+REPRISE_INSTANTIATE(Neg)
+REPRISE_INSTANTIATE(Abs)
+REPRISE_INSTANTIATE(Sign)
+REPRISE_INSTANTIATE(Relu)
+REPRISE_INSTANTIATE(Exp)
+REPRISE_INSTANTIATE(Log)
+REPRISE_INSTANTIATE(Sqrt)
+REPRISE_INSTANTIATE(Tanh)
+REPRISE_INSTANTIATE(Sigmoid)
+}  // namespace reprise

@@ -1,0 +1,217 @@
+#pragma once
+// Elementwise maps over operands of one shape and any strides:
+//
+//   map<float, float, bool>(l.stream, Body{}, l.out[0], l.in[0], l.in[1]);
+//
+// A thread works on packs: of as many neighbours as the widest operand has in 16 bytes where the
+// innermost dimension allows it (Layout::takes_packs), else of one element. It finds the place of
+// a pack by multiplications in 32 bits (layouts of more elements are launched in parts) and reads
+// several packs before it writes, so that enough reads are under way.
+
+#include <utility>
+
+#include "launch.cuh"
+#include "layout.h"
+
+namespace reprise::cuda {
+
+/// Bits that are moved, whatever they mean.
+template <size_t Bytes>
+struct WordOfBytes;
+template <>
+struct WordOfBytes<1> {
+  using type = uint8_t;
+};
+template <>
+struct WordOfBytes<2> {
+  using type = uint16_t;
+};
+template <>
+struct WordOfBytes<4> {
+  using type = uint32_t;
+};
+template <>
+struct WordOfBytes<8> {
+  using type = uint64_t;
+};
+template <size_t Bytes>
+using Word = typename WordOfBytes<Bytes>::type;
+
+/// V elements side by side.
+template <class T, int V>
+struct alignas(sizeof(T) * V) Pack {
+  T v[V];
+};
+
+/// An operand that is not in memory: the row-major index of the element.
+struct Index {};
+
+/// Quotients below 2^31 by one multiplication (Granlund and Montgomery, 1994).
+struct Divider {
+  uint32_t divisor, factor, shift;
+
+  Divider() = default;
+  explicit Divider(uint32_t d) : divisor(d), shift(0) {
+    while ((uint64_t{1} << shift) < d) ++shift;
+    const uint64_t excess = (uint64_t{1} << shift) - d;
+    factor = static_cast<uint32_t>((excess << 32) / d + 1);
+  }
+  __device__ uint32_t quotient(uint32_t n) const { return (__umulhi(n, factor) + n) >> shift; }
+};
+
+/// Packs that a thread reads before it writes.
+template <int V>
+inline constexpr int kPacks = V == 1 ? 4 : 2;
+
+/// Where packs of a thread begin in each operand, in elements.
+template <int N, int Packs>
+struct Places {
+  int64_t at[N][Packs];
+};
+
+/// A layout as kernels take it, by value, in packs of `width` elements.
+template <int N>
+struct Walk {
+  Walk(const Layout& layout, int width)
+      : packs(static_cast<uint32_t>(layout.numel() / width)),
+        rest(static_cast<uint32_t>(layout.numel() % width)),
+        dims(layout.dims) {
+    for (int d = 0; d < dims; ++d) {
+      const int64_t in_pack = d == 0 ? width : 1;
+      counts[d] = Divider(static_cast<uint32_t>(layout.sizes[d] / in_pack));
+      for (int k = 0; k < N; ++k) steps[d][k] = layout.steps[d][k] * in_pack;
+    }
+    for (int k = 0; k < N; ++k) {
+      first[k] = layout.first[k];
+      repeated |= unsigned{layout.steps[0][k] == 0} << k;
+    }
+  }
+
+  /// The packs begin, begin + blockDim.x, ...; behind the end the last one.
+  template <int Packs>
+  __device__ Places<N, Packs> find(uint32_t begin) const {
+    Places<N, Packs> places;
+    uint32_t left[Packs];
+#pragma unroll
+    for (int i = 0; i < Packs; ++i) {
+      left[i] = std::min(begin + i * blockDim.x, packs - 1);
+      for (int k = 0; k < N; ++k) places.at[k][i] = first[k];
+    }
+#pragma unroll 1
+    for (int d = 0; d < dims - 1; ++d) {
+#pragma unroll
+      for (int i = 0; i < Packs; ++i) {
+        const uint32_t quotient = counts[d].quotient(left[i]);
+        const uint32_t index = left[i] - quotient * counts[d].divisor;
+        for (int k = 0; k < N; ++k) places.at[k][i] += index * steps[d][k];
+        left[i] = quotient;
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < Packs; ++i) {
+      for (int k = 0; k < N; ++k) places.at[k][i] += left[i] * steps[dims - 1][k];
+    }
+    return places;
+  }
+
+  /// Element i behind the last whole pack of a layout of one dimension.
+  __device__ Places<N, 1> find_rest(uint32_t i) const {
+    Places<N, 1> places;
+    for (int k = 0; k < N; ++k) {
+      const uint32_t moved = (repeated >> k & 1) != 0 ? 0 : i;
+      places.at[k][0] = first[k] + packs * steps[0][k] + moved;
+    }
+    return places;
+  }
+
+  uint32_t packs, rest;
+  int dims;
+  unsigned repeated = 0;  // bit k: operand k has one element for a whole row
+  Divider counts[kMostLayoutDims];
+  int64_t steps[kMostLayoutDims][N];
+  int64_t first[N];
+};
+
+template <int V, class T>
+__device__ Pack<T, V> read(const T* from, int64_t at, bool repeated) {
+  Pack<T, V> x;
+  if (V > 1 && repeated) {
+    for (int i = 0; i < V; ++i) x.v[i] = from[at];
+  } else {
+    x = *reinterpret_cast<const Pack<T, V>*>(from + at);
+  }
+  return x;
+}
+template <int V>
+__device__ Pack<int64_t, V> read(const Index*, int64_t at, bool) {
+  Pack<int64_t, V> x;
+  for (int i = 0; i < V; ++i) x.v[i] = at + i;
+  return x;
+}
+
+/// What a thread has read of one operand.
+template <class P, int Packs>
+struct Values {
+  P v[Packs];
+};
+template <int V, int Packs, class T>
+__device__ auto read_all(const T* from, const int64_t (&at)[Packs], bool repeated) {
+  Values<decltype(read<V>(from, 0, false)), Packs> values;
+#pragma unroll
+  for (int i = 0; i < Packs; ++i) values.v[i] = read<V>(from, at[i], repeated);
+  return values;
+}
+
+template <int V, int Packs, class F, class Out, class... P>
+__device__ void write_all(const F& f, uint32_t packs, Out* out, const int64_t (&at)[Packs],
+                          const Values<P, Packs>&... values) {
+#pragma unroll
+  for (int i = 0; i < Packs; ++i) {
+    if (i * blockDim.x < packs) *reinterpret_cast<Pack<Out, V>*>(out + at[i]) = f(values.v[i]...);
+  }
+}
+
+/// `left`: packs from the thread's first one on.
+template <int V, int Packs, class F, size_t... K, class Out, class... In>
+__device__ void map_packs(const F& f, uint32_t left, unsigned repeated,
+                          const Places<1 + sizeof...(In), Packs>& places, std::index_sequence<K...>,
+                          Out* out, const In*... in) {
+  write_all<V>(f, left, out, places.at[0],
+               read_all<V>(in, places.at[1 + K], (repeated >> (1 + K) & 1) != 0)...);
+}
+
+template <int V, class F, class Out, class... In>
+__global__ void map_kernel(F f, Walk<1 + sizeof...(In)> walk, Out* out, const In*... in) {
+  constexpr std::index_sequence_for<In...> all;
+  const uint32_t begin = blockIdx.x * blockDim.x * kPacks<V> + threadIdx.x;
+  if (begin < walk.packs) {
+    map_packs<V>(f, walk.packs - begin, walk.repeated, walk.template find<kPacks<V>>(begin), all,
+                 out, in...);
+  }
+  if (V > 1 && begin < walk.rest) {
+    map_packs<1>(f, 1, walk.repeated, walk.find_rest(begin), all, out, in...);
+  }
+}
+
+/// out = f(in...), where `f` takes and gives packs of any width. `Out` and `In` are types of the
+/// bytes of the operands. The output may be one of the inputs, but overlap none otherwise.
+template <class Out, class... In, class F, class... Views>
+void map(Stream stream, const F& f, const View& out, const Views&... in) {
+  static_assert(sizeof...(In) == sizeof...(Views));
+  constexpr size_t kWidest = std::max({sizeof(Out), sizeof(In)...});
+  constexpr int kWidth = kWidest == 1 ? 8 : static_cast<int>(16 / kWidest);
+  constexpr int64_t kMostElements = int64_t{1} << 30;  // of a launch
+  const View views[] = {out, in...};
+  const auto launch_map = [&]<int V>(const Layout& layout) {
+    const Walk<1 + sizeof...(In)> walk(layout, V);
+    constexpr unsigned kInBlock = kThreads * kPacks<V>;
+    launch(stream, (walk.packs + kInBlock - 1) / kInBlock, kThreads, map_kernel<V, F, Out, In...>,
+           f, walk, out.as<Out>(), in.template as<const In>()...);
+  };
+  for_each_part(Layout(views), kMostElements, [&](const Layout& part) {
+    if (part.takes_packs(views, kWidth)) return launch_map.template operator()<kWidth>(part);
+    launch_map.template operator()<1>(part.in_squares());
+  });
+}
+
+}  // namespace reprise::cuda
