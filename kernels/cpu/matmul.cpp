@@ -2,6 +2,7 @@
 // they lie; transposes and broadcast batches cost no copy.
 
 #include "../../core/ops/fused_linear.h"
+#include "../cuda/product.h"
 #include "gemm.h"
 #include "simd/elementwise.h"
 
@@ -43,7 +44,9 @@ cpu::Gemm<T> gemm_of(const Matrix& a, const Matrix& b, const View& c) {
           .c_row = b.columns};
 }
 
-size_t workspace_of(DType dtype, int64_t m, int64_t n, int64_t k) {
+/// For each of `batch` products.
+size_t workspace_of(Device device, DType dtype, int64_t batch, int64_t m, int64_t n, int64_t k) {
+  if (device.kind == Device::Kind::cuda) return cuda::product_workspace(batch, m, n);
   return dtype == float32 ? cpu::gemm_workspace<float>(m, n, k)
                           : cpu::gemm_workspace<double>(m, n, k);
 }
@@ -59,10 +62,10 @@ void linear(const Launch& l, cpu::Loop activation) {
 
 }  // namespace
 
-size_t MatMul::workspace(std::span<const Meta> in, Device) const {
+size_t MatMul::workspace(std::span<const Meta> in, Device device) const {
   const Shape &a = in[0].shape, &b = in[1].shape;
   const size_t r = a.size();
-  return workspace_of(in[0].dtype, a[r - 2], b[r - 1], a[r - 1]);
+  return workspace_of(device, in[0].dtype, r == 3 ? a[0] : 1, a[r - 2], b[r - 1], a[r - 1]);
 }
 
 void MatMul::cpu(const Launch& l) const {
@@ -75,8 +78,8 @@ void MatMul::cpu(const Launch& l) const {
   });
 }
 
-size_t Linear::workspace(std::span<const Meta> in, Device) const {
-  return workspace_of(in[0].dtype, in[0].shape[0], in[1].shape[0], in[0].shape[1]);
+size_t Linear::workspace(std::span<const Meta> in, Device device) const {
+  return workspace_of(device, in[0].dtype, 1, in[0].shape[0], in[1].shape[0], in[0].shape[1]);
 }
 
 void Linear::cpu(const Launch& l) const { linear(l, nullptr); }

@@ -1,19 +1,13 @@
 // Ops whose kernels are still to come.
 
 #include "../../core/ops/cat.h"
-#include "../../core/ops/conv.h"
 #include "../../core/ops/create.h"
 #include "../../core/ops/elementwise.h"
 #include "../../core/ops/fused.h"
-#include "../../core/ops/fused_conv.h"
-#include "../../core/ops/fused_linear.h"
 #include "../../core/ops/fused_loss.h"
-#include "../../core/ops/fused_pool.h"
 #include "../../core/ops/host_call.h"
 #include "../../core/ops/index.h"
-#include "../../core/ops/matmul.h"
 #include "../../core/ops/norm.h"
-#include "../../core/ops/pool.h"
 #include "../../core/ops/random.h"
 #include "../../core/ops/reduce.h"
 #include "../../core/ops/softmax.h"
@@ -33,8 +27,6 @@ REPRISE_NOT_YET(Copy)
 
 REPRISE_NOT_YET(Fused)
 
-REPRISE_NOT_YET(FusedLinear)
-
 REPRISE_NOT_YET(LogSoftmaxGatherGrad)
 
 REPRISE_NOT_YET(HostCall)
@@ -43,9 +35,6 @@ REPRISE_NOT_YET(Gather)
 REPRISE_NOT_YET(GatherGrad)
 REPRISE_NOT_YET(IndexSelect)
 REPRISE_NOT_YET(IndexSelectGrad)
-
-REPRISE_NOT_YET(MatMul)
-REPRISE_NOT_YET(Linear)
 
 REPRISE_NOT_YET(BatchNorm)
 REPRISE_NOT_YET(BatchNormGrad)

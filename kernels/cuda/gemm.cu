@@ -1,0 +1,276 @@
+// Products of any strides. A block computes a square tile of C. Panels of A and B, some steps of k
+// deep, go through registers into shared memory, where two of each take turns: the next one is on
+// its way while this one is multiplied. The threads form a square, too; each has kOwn rows and
+// columns of the tile in groups of 16 bytes, which it reads from shared memory at once.
+
+#include "gemm.h"
+
+#include "activation.cuh"
+#include "launch.cuh"
+
+namespace reprise::cuda {
+namespace {
+
+constexpr int kSide = 16;  // threads along a side of the tile
+constexpr int kTileThreads = kSide * kSide;
+
+/// What is read and written at once.
+template <class T>
+struct alignas(16) Group {
+  static constexpr int kSize = 16 / sizeof(T);
+  T values[kSize];
+};
+
+/// How a tile of kSize x kSize is made, kDepth steps of k at a time.
+template <class T, int Size, int Depth, int Blocks>
+struct Tile {
+  using Element = T;
+  static constexpr int kSize = Size, kDepth = Depth;
+  static constexpr int kBlocks = Blocks;          // on a multiprocessor at least
+  static constexpr int kOwn = kSize / kSide;      // rows and columns of a thread
+  static constexpr int kGroup = Group<T>::kSize;  // .. that are neighbours
+  static constexpr int kGroups = kOwn / kGroup;
+  static constexpr int kPitch = kSize + kGroup;  // keeps stores across a panel off one bank
+  static constexpr int kPanel = kPitch * kDepth / kGroup;
+
+  /// In the tile, the first of a group of thread `t` of the side.
+  static __device__ int place(int group, int t) { return (group * kSide + t) * kGroup; }
+};
+
+/// One factor, as lines (rows of A, columns of B) along k.
+template <class T>
+struct Lines {
+  const T* data;
+  int64_t line, along, matrix;  // steps: to the next line, along it, to the next of the batch
+};
+
+template <class T>
+struct Problem {
+  Lines<T> a, b;
+  T* c;
+  const T* bias;
+  bool relu;
+  int64_t m, n, k;
+};
+
+/// Where a block works: the first elements of its lines and of its tile, and how many there are.
+template <class T>
+struct Corner {
+  const T *a, *b, *bias;
+  T* c;
+  int rows, columns;
+};
+
+template <class T>
+__device__ Corner<T> corner_of(const Problem<T>& p, int64_t tile, int size) {
+  const int64_t across = (p.n + size - 1) / size, down = (p.m + size - 1) / size;
+  const int64_t column = tile % across * size, row = tile / across % down * size;
+  const int64_t matrix = tile / (across * down);
+  return {p.a.data + matrix * p.a.matrix + row * p.a.line,
+          p.b.data + matrix * p.b.matrix + column * p.b.line,
+          p.bias == nullptr ? nullptr : p.bias + column,
+          p.c + (matrix * p.m + row) * p.n + column,
+          static_cast<int>(p.m - row < size ? p.m - row : size),
+          static_cast<int>(p.n - column < size ? p.n - column : size)};
+}
+
+/// A thread's part of the way of panels from memory to shared memory.
+template <class Tile>
+class Panels {
+  using T = typename Tile::Element;
+  static constexpr int kEach = Tile::kSize * Tile::kDepth / kTileThreads;
+
+ public:
+  /// Of `lines` lines from the one at `data` on.
+  __device__ Panels(const Lines<T>& from, const T* data, int lines) {
+    const int t = static_cast<int>(threadIdx.x);
+    const bool along = from.along < from.line;  // neighbouring threads read neighbours
+    const int line = along ? t / Tile::kDepth : t % Tile::kSize;
+    const int next_line = along ? kTileThreads / Tile::kDepth : 0;
+    depth_ = along ? t % Tile::kDepth : t / Tile::kSize;
+    next_depth_ = along ? 0 : kTileThreads / Tile::kSize;
+    for (int i = 0; i < kEach; ++i) inside_ |= (line + i * next_line < lines ? 1U : 0U) << i;
+    at_ = data + line * from.line + depth_ * from.along;
+    step_ = next_line * from.line + next_depth_ * from.along;
+    to_ = depth_ * Tile::kPitch + line;
+    next_to_ = next_depth_ * Tile::kPitch + next_line;
+  }
+
+  /// Starts to read the next panel, `left` deep; zeros where there is nothing.
+  __device__ void fetch(const Lines<T>& from, int left) {
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) {
+      const bool inside = (inside_ >> i & 1U) != 0 && depth_ + i * next_depth_ < left;
+      values_[i] = inside ? at_[i * step_] : T(0);
+    }
+    at_ += Tile::kDepth * from.along;
+  }
+
+  __device__ void put(Group<T>* panel) const {
+    T* const to = panel->values + to_;
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) to[i * next_to_] = values_[i];
+  }
+
+ private:
+  const T* at_;
+  int64_t step_;
+  unsigned inside_ = 0;  // bit i: the line of element i is there
+  int depth_, next_depth_, to_, next_to_;
+  T values_[kEach];
+};
+
+/// A thread's part of a tile of C.
+template <class Tile>
+class Sums {
+  using T = typename Tile::Element;
+
+ public:
+  __device__ Sums() : x_(threadIdx.x % kSide), y_(threadIdx.x / kSide) {}
+
+  __device__ void add_product(const Group<T>* a, const Group<T>* b) {
+#pragma unroll 2  // more would not fit the registers
+    for (int depth = 0; depth < Tile::kDepth; ++depth) {
+      T rows[Tile::kOwn], columns[Tile::kOwn];
+      read(rows, a, y_);
+      read(columns, b, x_);
+      a += Tile::kPitch / Tile::kGroup;
+      b += Tile::kPitch / Tile::kGroup;
+#pragma unroll
+      for (int i = 0; i < Tile::kOwn; ++i) {
+#pragma unroll
+        for (int j = 0; j < Tile::kOwn; ++j)
+          sums_[i][j] = std::fma(rows[i], columns[j], sums_[i][j]);
+      }
+    }
+  }
+
+  __device__ void store(const Corner<T>& to, int64_t n, bool relu) const {
+    const bool grouped = n % Tile::kGroup == 0 && reinterpret_cast<uintptr_t>(to.c) % 16 == 0;
+#pragma unroll
+    for (int i = 0; i < Tile::kOwn; ++i) {
+      const int row = Tile::place(i / Tile::kGroup, y_) + i % Tile::kGroup;
+      if (row >= to.rows) continue;
+#pragma unroll
+      for (int group = 0; group < Tile::kGroups; ++group)
+        store(&sums_[i][group * Tile::kGroup], to, row * n, Tile::place(group, x_), grouped, relu);
+    }
+  }
+
+ private:
+  static __device__ void read(T* own, const Group<T>* line, int t) {
+#pragma unroll
+    for (int group = 0; group < Tile::kGroups; ++group) {
+      const Group<T> read = line[Tile::place(group, t) / Tile::kGroup];
+#pragma unroll
+      for (int i = 0; i < Tile::kGroup; ++i) own[group * Tile::kGroup + i] = read.values[i];
+    }
+  }
+
+  /// A group of a row, of which the columns from `first` on that are there.
+  static __device__ void store(const T* sums, const Corner<T>& to, int64_t row, int first,
+                               bool grouped, bool relu) {
+    Group<T> out;
+#pragma unroll
+    for (int i = 0; i < Tile::kGroup; ++i) {
+      T y = sums[i];
+      if (to.bias != nullptr && first + i < to.columns) y += to.bias[first + i];
+      out.values[i] = relu ? Relu{}.f(Number<T>{y}).v : y;
+    }
+    T* const at = to.c + row + first;
+    if (grouped && first < to.columns) *reinterpret_cast<Group<T>*>(at) = out;
+    if (grouped) return;
+#pragma unroll
+    for (int i = 0; i < Tile::kGroup; ++i) {
+      if (first + i < to.columns) at[i] = out.values[i];
+    }
+  }
+
+  int x_, y_;
+  T sums_[Tile::kOwn][Tile::kOwn] = {};
+};
+
+template <class Tile, class T>
+__global__ void __launch_bounds__(kTileThreads, Tile::kBlocks)
+    multiply(Problem<T> p, int64_t first_tile) {
+  __shared__ Group<T> a_panels[2][Tile::kPanel], b_panels[2][Tile::kPanel];
+  const Corner<T> corner = corner_of(p, first_tile + blockIdx.x, Tile::kSize);
+  Panels<Tile> a(p.a, corner.a, corner.rows), b(p.b, corner.b, corner.columns);
+  Sums<Tile> sums;
+  int64_t left = p.k;
+  const auto fetch = [&] {
+    const int depth = static_cast<int>(left < Tile::kDepth ? left : Tile::kDepth);
+    a.fetch(p.a, depth);
+    b.fetch(p.b, depth);
+  };
+  const auto put = [&](int which) {
+    a.put(a_panels[which]);
+    b.put(b_panels[which]);
+  };
+  fetch();
+  put(0);
+  __syncthreads();
+  for (int now = 0; left > 0; now = 1 - now) {
+    left -= Tile::kDepth;
+    if (left > 0) fetch();
+    sums.add_product(a_panels[now], b_panels[now]);
+    if (left > 0) put(1 - now);
+    __syncthreads();
+  }
+  sums.store(corner, p.n, p.relu);
+}
+
+template <class T>
+__global__ void activate_all(T* x, int64_t n, Activation activation) {
+  for (int64_t i = first_index(); i < n; i += index_step()) x[i] = activated(activation, x[i]);
+}
+
+int64_t tiles_of(const Product& p, int64_t size) {
+  return p.batch * ((p.m + size - 1) / size) * ((p.n + size - 1) / size);
+}
+
+template <class Tile, class T>
+void launch_tiles(const Problem<T>& p, int64_t tiles, reprise::Stream stream) {
+  constexpr int64_t kMost = INT32_MAX;  // blocks of a grid
+  for (int64_t first = 0; first < tiles; first += kMost) {
+    const auto blocks = static_cast<unsigned>(std::min(tiles - first, kMost));
+    launch(stream, blocks, kTileThreads, multiply<Tile, T>, p, first);
+  }
+}
+
+template <class T>
+Lines<T> lines_of(const Factor& f) {
+  return {static_cast<const T*>(f.data), f.row, f.column, f.matrix};
+}
+
+}  // namespace
+
+void gemm(const Product& p, reprise::Stream stream) {
+  visit_floating("matmul", p.dtype, [&]<class T>() {
+    const Problem<T> problem{lines_of<T>(p.a),
+                             lines_of<T>(p.b.transposed()),
+                             static_cast<T*>(p.c),
+                             static_cast<const T*>(p.bias),
+                             p.activation == Activation::relu,
+                             p.m,
+                             p.n,
+                             p.k};
+    if constexpr (sizeof(T) == sizeof(float)) {  // large tiles read less; some keep a device busy
+      const int64_t tiles = tiles_of(p, 128);
+      if (tiles >= 128 && std::min(p.m, p.n) > 64)
+        return launch_tiles<Tile<T, 128, 8, 2>>(problem, tiles, stream);
+    }
+    launch_tiles<Tile<T, 64, 16, 16 / sizeof(T)>>(problem, tiles_of(p, 64), stream);
+  });
+  if (p.activation != Activation::relu) activate(p, stream);
+}
+
+void activate(const Product& p, reprise::Stream stream) {
+  if (p.activation == Activation::none) return;
+  const int64_t n = p.batch * p.m * p.n;
+  visit_floating("matmul", p.dtype, [&]<class T>() {
+    launch(stream, blocks_for(n), kThreads, activate_all<T>, static_cast<T*>(p.c), n, p.activation);
+  });
+}
+
+}  // namespace reprise::cuda

@@ -1,0 +1,15 @@
+#pragma once
+// Our own matrix products: for what cuBLASLt does not take, and without it.
+
+#include "product.h"
+
+namespace reprise::cuda {
+
+/// Any strides. An element of C is one chain of fused multiply-adds along k, whatever the sizes
+/// around it.
+void gemm(const Product& p, reprise::Stream stream);
+
+/// Applies the activation to C, which is finished but for it.
+void activate(const Product& p, reprise::Stream stream);
+
+}  // namespace reprise::cuda

@@ -1,0 +1,131 @@
+// How cuBLASLt is told of products: none of it needs a device.
+
+#include "../../../kernels/cuda/product.h"
+
+#include <gtest/gtest.h>
+
+namespace reprise::cuda {
+namespace {
+
+void* at(uintptr_t address) { return reinterpret_cast<void*>(address); }
+
+/// [2, 3] by [3, 4], all dense and 64-byte aligned, with changes.
+Product product() {
+  return {.m = 2, .n = 4, .k = 3, .a = {at(64), 3, 1}, .b = {at(128), 4, 1}, .c = at(192)};
+}
+
+/// `factor` as A of a product that is [m, k] by [k, n].
+std::optional<BlasMatrix> as_a(int64_t m, int64_t k, const Factor& factor, int64_t batch = 1) {
+  Product p = product();
+  p.batch = batch;
+  p.m = m;
+  p.k = k;
+  p.a = factor;
+  const std::optional<BlasProduct> blas = blas_product(p, false);
+  return blas ? std::optional(blas->b) : std::nullopt;  // C^T = B^T A^T
+}
+
+TEST(CudaProduct, IsToldTransposed) {
+  const std::optional<BlasProduct> p = blas_product(product(), false);
+  ASSERT_TRUE(p);
+  EXPECT_EQ(p->a, (BlasMatrix{4, 3, 4, 0, false, 64}));
+  EXPECT_EQ(p->b, (BlasMatrix{3, 2, 3, 0, false, 64}));
+  EXPECT_EQ(p->c, (BlasMatrix{4, 2, 4, 0, false, 64}));
+}
+
+TEST(CudaProduct, TellsOfAnyMatrixWithDenseRowsOrColumns) {
+  struct Case {
+    int64_t m, k, row, column;
+    std::optional<BlasMatrix> expected;
+  };
+  const auto matrix = [](int64_t rows, int64_t columns, int64_t leading, bool transposed) {
+    return BlasMatrix{rows, columns, leading, 0, transposed, 64};
+  };
+  const Case cases[] = {
+      {2, 3, 3, 1, matrix(3, 2, 3, false)},   // dense
+      {2, 3, 7, 1, matrix(3, 2, 7, false)},   // of a wider one
+      {2, 3, 1, 2, matrix(2, 3, 2, true)},    // transposed
+      {2, 3, 1, 9, matrix(2, 3, 9, true)},    // .. of a wider one
+      {2, 3, 6, 2, {}},                       // every second column
+      {2, 3, 0, 1, {}},                       // one row for all
+      {2, 3, 1, 0, {}},                       // one column for all
+      {2, 3, 2, 1, {}},                       // rows that overlap
+      {1, 3, 99, 1, matrix(3, 1, 3, false)},  // a row; steps of a single one do not matter
+      {1, 3, 0, 1, matrix(3, 1, 3, false)},
+      {1, 3, 1, 5, matrix(1, 3, 5, true)},   // a row of every fifth element
+      {1, 3, 1, 0, {}},                      // the same element all along
+      {5, 1, 1, 1, matrix(5, 1, 5, true)},   // a column
+      {5, 1, 8, 1, matrix(1, 5, 8, false)},  // a column of every eighth element
+      {5, 1, 0, 1, {}},
+      {1, 1, 0, 0, matrix(1, 1, 1, false)},
+  };
+  for (const Case& c : cases) {
+    EXPECT_EQ(as_a(c.m, c.k, {at(64), c.row, c.column}), c.expected)
+        << c.m << "x" << c.k << " by " << c.row << ", " << c.column;
+  }
+}
+
+TEST(CudaProduct, TellsOfBatches) {
+  EXPECT_EQ(as_a(2, 3, {at(64), 3, 1, 6}, 5)->step, 6);
+  EXPECT_EQ(as_a(2, 3, {at(64), 3, 1, 0}, 5)->step, 0);
+  EXPECT_EQ(as_a(2, 3, {at(64), 3, 1, 6}, 1)->step, 0) << "that of a single one does not matter";
+  Product p = product();
+  p.batch = 5;
+  EXPECT_EQ(blas_product(p, false)->c.step, 8);
+  p.batch = int64_t{1} << 31;
+  EXPECT_FALSE(blas_product(p, false));
+  p.batch = 1;
+  p.k = 0;
+  EXPECT_FALSE(blas_product(p, false));
+}
+
+TEST(CudaProduct, ChoosesByAllThatMatters) {
+  const BlasProduct plain = *blas_product(product(), false);
+  Product p = product();
+  p.activation = Activation::relu;
+  EXPECT_EQ(*blas_product(p, false), plain) << "a fused product runs the same algorithm";
+  EXPECT_NE(*blas_product(p, true), plain);
+  p.bias = at(256);
+  EXPECT_NE(*blas_product(p, false), plain);
+  p = product();
+  p.dtype = float64;
+  EXPECT_NE(*blas_product(p, false), plain);
+  EXPECT_EQ(*blas_product(p, true), *blas_product(p, false));
+  p = product();
+  p.a.data = at(68);
+  EXPECT_EQ(blas_product(p, false)->b.alignment, 4U);
+  p.c = at(1024);
+  EXPECT_EQ(blas_product(p, false)->c.alignment, 64U);
+  p.bias = at(1024 + 8);
+  EXPECT_EQ(blas_product(p, false)->c.alignment, 8U);
+}
+
+TEST(CudaProduct, FoldsABatchIntoRows) {
+  const auto fold = [](int64_t m, const Factor& a, int64_t b_matrix) {
+    Product p = product();
+    p.batch = 5;
+    p.m = m;
+    p.a = a;
+    p.b.matrix = b_matrix;
+    return folded(p);
+  };
+  const Product one = fold(2, {at(64), 3, 1, 6}, 0);
+  EXPECT_EQ(one.batch, 1);
+  EXPECT_EQ(one.m, 10);
+  EXPECT_EQ(one.a.row, 3);
+  const Product rows = fold(1, {at(64), 9, 1, 7}, 0);
+  EXPECT_EQ(rows.m, 5);
+  EXPECT_EQ(rows.a.row, 7);
+  EXPECT_EQ(fold(2, {at(64), 3, 1, 6}, 12).batch, 5) << "another B for each";
+  EXPECT_EQ(fold(2, {at(64), 3, 1, 7}, 0).batch, 5) << "rows with gaps";
+  EXPECT_EQ(fold(2, {at(64), 1, 5, 2}, 0).batch, 1);
+}
+
+TEST(CudaProduct, AsksForScratchBySize) {
+  EXPECT_LE(product_workspace(1, 10, 10), size_t{300 << 10});
+  EXPECT_GE(product_workspace(1, 64, 1000), size_t{16 * 4 * 64 * 1000});
+  EXPECT_EQ(product_workspace(1, 1 << 30, 1 << 30), size_t{32 << 20} + kWorkspaceAlignment);
+}
+
+}  // namespace
+}  // namespace reprise::cuda
