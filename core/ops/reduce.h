@@ -31,6 +31,7 @@ struct MaxDim {
     return std::tuple(Attr("dim", dim), Attr("keepdim", keepdim), Attr("largest", largest));
   }
   Metas infer(std::span<const Meta> in) const;
+  size_t workspace(std::span<const Meta> in, Device device) const;
   void cpu(const Launch& l) const;
   void cuda(const Launch& l) const;
   Tensors vjp(const Vjp& v) const;

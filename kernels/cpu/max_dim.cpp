@@ -6,6 +6,7 @@
 
 #include "../../core/ops/reduce.h"
 #include "../../core/parallel.h"
+#include "../cuda/workspaces.h"
 #include "cursor.h"
 #include "simd/isa.h"
 #include "simd/reduce.h"
@@ -82,6 +83,12 @@ void max_dim(const Lines& lines, bool largest, const T* x, T* value, int64_t* in
 
 }  // namespace
 }  // namespace cpu
+
+size_t MaxDim::workspace(std::span<const Meta> in, Device device) const {
+  if (device.kind != Device::Kind::cuda) return 0;
+  const Shape dims = in[0].shape.empty() ? Shape{} : Shape{dim};
+  return cuda::reduction_workspace(in[0], dims, 2 * sizeof(int64_t));  // a value and its index
+}
 
 void MaxDim::cpu(const Launch& l) const {
   const View& x = l.in[0];

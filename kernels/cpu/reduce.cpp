@@ -7,9 +7,10 @@
 #include "../../core/ops/reduce.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "../../core/parallel.h"
+#include "../cuda/workspaces.h"
+#include "../dim_list.h"
 #include "cursor.h"
 #include "simd/isa.h"
 #include "simd/reduce.h"
@@ -25,11 +26,6 @@ constexpr int64_t kFewColumns = 8;      // for fewer, reading each column by its
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-struct Dim {
-  int64_t size = 1, in = 0, out = 0;  // strides in the input and among the outputs
-};
-using DimList = SmallVector<Dim, kMaxDims>;  // innermost first
-
 struct SumPlan {
   int64_t outputs = 1, length = 1;  // sums, and terms of each
   Dim run, columns;                 // innermost reduced dimension; that of rows of sums, if any
@@ -38,32 +34,6 @@ struct SumPlan {
   int64_t tiles = 1, units = 1;  // of columns; tasks if no sum were cut
   int64_t parts = 1, part = 1;   // of a sum; terms of a part
 };
-
-/// Makes one dimension of neighbours that lie in memory like one.
-void merge(DimList& dims) {
-  DimList merged;
-  for (const Dim& d : dims) {
-    const Dim last = merged.empty() ? Dim{} : merged.back();
-    const bool joined =
-        !merged.empty() && d.in == last.in * last.size && d.out == last.out * last.size;
-    if (joined)
-      merged.back().size *= d.size;
-    else
-      merged.push_back(d);
-  }
-  dims = std::move(merged);
-}
-
-/// Removes and returns the i-th dimension.
-Dim take(DimList& dims, size_t i) {
-  const Dim taken = dims[i];
-  DimList rest;
-  for (size_t d = 0; d < dims.size(); ++d) {
-    if (d != i) rest.push_back(dims[d]);
-  }
-  dims = std::move(rest);
-  return taken;
-}
 
 void take_columns(SumPlan& plan, DimList& kept) {
   if (plan.run.in == 1 && plan.run.size > 1) return;
@@ -81,14 +51,6 @@ void cut(SumPlan& plan) {
   plan.parts = std::clamp<int64_t>(ceil_div(kTasks, plan.units), 1, std::min(most, plan.length));
   plan.part = ceil_div(plan.length, plan.parts);
   plan.parts = ceil_div(plan.length, plan.part);
-}
-
-/// Stable, and by insertion, for std::stable_sort allocates.
-void sort_by_stride(DimList& dims) {
-  const auto less = [](const Dim& a, const Dim& b) { return std::abs(a.in) < std::abs(b.in); };
-  for (Dim* next = dims.begin(); next != dims.end(); ++next) {
-    std::rotate(std::upper_bound(dims.begin(), next, *next, less), next, next + 1);
-  }
 }
 
 SumPlan plan_sum(const Meta& x, const Shape& dims) {
@@ -225,9 +187,10 @@ bool try_tiny(const DenseSum& sum, const T* x, Out* y) {
 }  // namespace
 }  // namespace cpu
 
-size_t Sum::workspace(std::span<const Meta> in, Device) const {
-  const cpu::SumPlan plan = cpu::plan_sum(in[0], dims);
+size_t Sum::workspace(std::span<const Meta> in, Device device) const {
   constexpr size_t bytes = sizeof(double);  // and of int64_t
+  if (device.kind == Device::Kind::cuda) return cuda::reduction_workspace(in[0], dims, bytes);
+  const cpu::SumPlan plan = cpu::plan_sum(in[0], dims);
   return plan.parts == 1 ? 0 : static_cast<size_t>(plan.parts * plan.outputs) * bytes;
 }
 

@@ -1,0 +1,177 @@
+#pragma once
+// The kernels of reductions: along lines, down columns, and over the states of parts. `R` says what
+// is computed:
+//
+//   struct R {
+//     using Element; using State;
+//     State none() const;                                    joined with s gives s
+//     State join(const State&, const State&) const;          in either order
+//     void take(State&, const Element& v, int64_t i) const;  i: place in the line
+//     void take(State&, const Element (&v)[N], int64_t i) const;
+//     void store(int64_t output, const State&) const;
+//   };
+
+#include "pack.cuh"
+#include "reduce_plan.h"
+#include "warp.cuh"
+
+namespace reprise::cuda {
+
+/// Keeps the state of one part, or stores the result where there is one part.
+template <class R>
+__device__ void keep(const R& r, const ReducePlan& plan, typename R::State* states, int64_t output,
+                     int64_t part, const typename R::State& state) {
+  if (plan.parts == 1)
+    r.store(output, state);
+  else
+    states[output * plan.parts + part] = state;
+}
+
+/// Whole packs of [begin, end) of a line that fall to one thread of a group. They are read dense,
+/// several before they are used, or element by element to the same effect.
+template <class R>
+__device__ void take_packs(const R& r, const ReducePlan& plan, const typename R::Element* x,
+                           int64_t begin, int64_t end, bool packs, typename R::State& state) {
+  using T = typename R::Element;
+  constexpr int kWidth = line_pack(sizeof(T));
+  const int64_t step = int64_t{plan.threads} * kWidth;
+  int64_t i = begin + threadIdx.x % plan.threads * kWidth;
+  for (; packs && i < end; i += kLoads * step) {
+    T v[kLoads][kWidth];
+    unrolled<kLoads>([&](int u) {
+      if (i + u * step < end) load_pack(v[u], x + plan.reduced(i + u * step).of[0]);
+    });
+    unrolled<kLoads>([&](int u) {
+      if (i + u * step < end) r.take(state, v[u], i + u * step);
+    });
+  }
+  for (; i < end; i += step) {
+    T v[kWidth];
+    for (int e = 0; e < kWidth; ++e) v[e] = x[plan.reduced(i + e).of[0]];
+    r.take(state, v, i);
+  }
+}
+
+/// Elements [begin, end) of a line that fall to one thread of a group.
+template <class R>
+__device__ void reduce_line(const R& r, const ReducePlan& plan, const typename R::Element* x,
+                            int64_t begin, int64_t end, bool packs, typename R::State& state) {
+  constexpr int kWidth = line_pack(sizeof(typename R::Element));
+  const int64_t whole = begin + (end - begin) / kWidth * kWidth;
+  take_packs(r, plan, x, begin, whole, packs, state);
+  if (threadIdx.x % plan.threads != 0) return;
+  for (int64_t i = whole; i < end; ++i) r.take(state, x[plan.reduced(i).of[0]], i);
+}
+
+template <class R>
+__global__ void reduce_lines(R r, ReducePlan plan, const typename R::Element* x, bool packs,
+                             typename R::State* states) {
+  const auto join = [&r](const auto& a, const auto& b) { return r.join(a, b); };
+  const unsigned groups = blockDim.x / plan.threads;
+  const int64_t task = int64_t{blockIdx.x} * groups + threadIdx.x / plan.threads;
+  const int64_t line = task / plan.parts, part = task % plan.parts;
+  const bool mine = line < plan.outputs;
+  const auto place = plan.kept(mine ? line : 0);
+  typename R::State state = r.none();
+  if (mine) {
+    const int64_t begin = part * plan.part, end = std::min(begin + plan.part, plan.length);
+    reduce_line(r, plan, x + place.of[0], begin, end, packs, state);
+  }
+  state = group_reduce(state, r.none(), join, plan.threads);
+  if (mine && threadIdx.x % plan.threads == 0) keep(r, plan, states, place.of[1], part, state);
+}
+
+/// Rows [begin, end) that fall to one thread, of its `columns` neighbouring columns from x on.
+template <class R, int N>
+__device__ void reduce_rows(const R& r, const ReducePlan& plan, const typename R::Element* x,
+                            int64_t begin, int64_t end, int64_t columns, bool packs,
+                            typename R::State (&states)[N]) {
+  using T = typename R::Element;
+  const int64_t down = threadIdx.x / plan.threads, step = blockDim.x / plan.threads;
+  for (int64_t i = begin + down; i < end; i += kLoads * step) {
+    T v[kLoads][N] = {};
+    unrolled<kLoads>([&](int u) {
+      if (i + u * step >= end) return;
+      const T* row = x + plan.reduced(i + u * step).of[0];
+      if (packs) return load_pack(v[u], row);
+      unrolled<N>([&](int e) {
+        if (e < columns) v[u][e] = row[e * plan.columns.in];
+      });
+    });
+    unrolled<kLoads>([&](int u) {
+      if (i + u * step >= end) return;
+      unrolled<N>([&](int e) { r.take(states[e], v[u][e], i + u * step); });
+    });
+  }
+}
+
+template <class R>
+__global__ void reduce_columns(R r, ReducePlan plan, const typename R::Element* x, bool packs,
+                               typename R::State* parts) {
+  using State = typename R::State;
+  constexpr int kWidth = column_pack(sizeof(typename R::Element));
+  __shared__ State shared[kReduceThreads][kWidth];
+  const int64_t part = blockIdx.x % plan.parts, task = blockIdx.x / plan.parts;
+  const auto place = plan.kept(task / plan.tiles);
+  const int64_t first =
+      (task % plan.tiles * plan.threads + threadIdx.x % plan.threads) * int64_t{kWidth};
+  const int64_t columns = std::min(plan.columns.size - first, int64_t{kWidth});
+  State states[kWidth];
+  for (State& s : states) s = r.none();
+  if (columns > 0) {
+    const int64_t begin = part * plan.part, end = std::min(begin + plan.part, plan.length);
+    reduce_rows(r, plan, x + place.of[0] + first * plan.columns.in, begin, end, columns, packs,
+                states);
+  }
+  for (int e = 0; e < kWidth; ++e) shared[threadIdx.x][e] = states[e];
+  for (unsigned half = blockDim.x / 2; half >= static_cast<unsigned>(plan.threads); half /= 2) {
+    __syncthreads();
+    if (threadIdx.x >= half) continue;
+    for (int e = 0; e < kWidth; ++e) {
+      State& mine = shared[threadIdx.x][e];
+      mine = r.join(mine, shared[threadIdx.x + half][e]);
+    }
+  }
+  if (threadIdx.x >= static_cast<unsigned>(plan.threads)) return;
+  for (int e = 0; e < columns; ++e) {
+    keep(r, plan, parts, place.of[1] + (first + e) * plan.columns.out, part,
+         shared[threadIdx.x][e]);
+  }
+}
+
+/// A group of threads joins the parts of one output.
+template <class R>
+__global__ void join_parts(R r, const typename R::State* states, int64_t outputs, int64_t parts,
+                           int threads) {
+  const auto join = [&r](const auto& a, const auto& b) { return r.join(a, b); };
+  const int64_t output =
+      int64_t{blockIdx.x} * (blockDim.x / threads) + threadIdx.x / static_cast<unsigned>(threads);
+  typename R::State state = r.none();
+  if (output < outputs) {
+    for (int64_t p = threadIdx.x % threads; p < parts; p += threads) {
+      state = r.join(state, states[output * parts + p]);
+    }
+  }
+  state = group_reduce(state, r.none(), join, threads);
+  if (output < outputs && threadIdx.x % threads == 0) r.store(output, state);
+}
+
+template <class R>
+void reduce(const Launch& l, const R& r, const Shape& dims) {
+  using T = typename R::Element;
+  using State = typename R::State;
+  const ReducePlan plan = plan_reduction(*l.in[0].meta, dims, sizeof(T));
+  const T* x = l.in[0].as<T>();
+  auto* states = static_cast<State*>(l.workspace);
+  const int pack = plan.down ? column_pack(sizeof(T)) : line_pack(sizeof(T));
+  const bool packs = plan.packs && is_aligned(x, sizeof(T) * pack);
+  launch(l.stream, static_cast<unsigned>(plan.blocks), kReduceThreads,
+         plan.down ? reduce_columns<R> : reduce_lines<R>, r, plan, x, packs, states);
+  if (plan.parts == 1) return;
+  const int threads = plan.parts > 128 ? kReduceThreads : kWarp;
+  const int64_t groups = kReduceThreads / threads;
+  launch(l.stream, static_cast<unsigned>((plan.outputs + groups - 1) / groups), kReduceThreads,
+         join_parts<R>, r, states, plan.outputs, plan.parts, threads);
+}
+
+}  // namespace reprise::cuda

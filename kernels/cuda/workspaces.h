@@ -1,0 +1,15 @@
+#pragma once
+// Bytes of scratch that kernels need on a device, for T::workspace. The file needs no CUDA.
+
+#include "../../core/meta.h"
+
+namespace reprise::cuda {
+
+#if defined(REPRISE_HAS_CUDA)
+/// For the states of the parts of a reduction over `dims`, `state` bytes each.
+size_t reduction_workspace(const Meta& x, const Shape& dims, size_t state);
+#else
+inline size_t reduction_workspace(const Meta&, const Shape&, size_t) { return 0; }
+#endif
+
+}  // namespace reprise::cuda
