@@ -92,24 +92,34 @@ int Layout::transposed_dim() const {
   return 0;
 }
 
+Layout Layout::without(int one, int other) const {
+  Layout out = *this;
+  out.dims = 0;
+  for (int d = 0; d < dims; ++d) {
+    if (d != one && d != other) out.add_dim(sizes[d], steps[d], 1);
+  }
+  if (out.dims == 0) out.add_dim(1, steps[0], 1);
+  return out;
+}
+
 Layout Layout::in_squares() const {
   constexpr int64_t kSide = 8;  // floats of a sector
   const int other = transposed_dim();
   if (other == 0 || sizes[0] % kSide != 0 || sizes[other] % kSide != 0) return *this;
   Layout out = *this;
   out.dims = 0;
-  const auto add = [&](int64_t size, int dim, int64_t times) {
-    if (size == 1) return;
-    for (int k = 0; k < operands; ++k) out.steps[out.dims][k] = steps[dim][k] * times;
-    out.sizes[out.dims++] = size;
-  };
-  add(kSide, 0, 1);
-  add(kSide, other, 1);
+  out.add_dim(kSide, steps[0], 1);
+  out.add_dim(kSide, steps[other], 1);
   for (int d = 0; d < dims; ++d) {
     const bool cut = d == 0 || d == other;
-    add(cut ? sizes[d] / kSide : sizes[d], d, cut ? kSide : 1);
+    out.add_dim(cut ? sizes[d] / kSide : sizes[d], steps[d], cut ? kSide : 1);
   }
   return out;
+}
+
+void Layout::add_dim(int64_t size, const int64_t* of, int64_t times) {
+  for (int k = 0; k < operands; ++k) steps[dims][k] = of[k] * times;
+  sizes[dims++] = size;
 }
 
 }  // namespace reprise::cuda

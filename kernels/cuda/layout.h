@@ -21,6 +21,8 @@ struct Layout {
   bool takes_packs(std::span<const View> views, int width) const;
   /// The dimension in which an operand is dense that jumps in the innermost; 0 when there is none.
   int transposed_dim() const;
+  /// The dimensions besides two.
+  Layout without(int one, int other) const;
   /// Cuts squares out of the innermost and the transposed dimension, where there is one that sizes
   /// allow, and walks them one after the other: both sides then use whole sectors of memory.
   Layout in_squares() const;
@@ -31,6 +33,7 @@ struct Layout {
   int64_t first[kMostOperands] = {};              // where the walk begins, in elements
 
  private:
+  void add_dim(int64_t size, const int64_t* of, int64_t times);
   void add_dims(std::span<const View> views);
   void order();
   void merge();

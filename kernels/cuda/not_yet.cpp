@@ -19,11 +19,8 @@ namespace reprise {
 #define REPRISE_NOT_YET(T) \
   void T::cuda(const Launch&) const { detail::no_kernel(T::name, Device::cuda()); }
 
-REPRISE_NOT_YET(Cat)
 
-REPRISE_NOT_YET(Arange)
 
-REPRISE_NOT_YET(Copy)
 
 REPRISE_NOT_YET(Fused)
 
@@ -39,9 +36,6 @@ REPRISE_NOT_YET(IndexSelectGrad)
 REPRISE_NOT_YET(BatchNorm)
 REPRISE_NOT_YET(BatchNormGrad)
 
-REPRISE_NOT_YET(RandomBlocks)
-REPRISE_NOT_YET(Random)
-REPRISE_NOT_YET(Dropout)
 
 
 REPRISE_NOT_YET(Softmax)
@@ -50,6 +44,5 @@ REPRISE_NOT_YET(LogSoftmax)
 REPRISE_NOT_YET(SgdStep)
 REPRISE_NOT_YET(AdamStep)
 
-REPRISE_NOT_YET(SliceGrad)
 
 }  // namespace reprise

@@ -43,14 +43,17 @@ inline OpRow filling_row(std::string name, std::function<Tensor(const Tensor&)> 
   return row;
 }
 
-REPRISE_ROW(Full,
-            with_integers(filling_row(
-                "full", [](const Tensor& x) { return full(x.shape(), 3, {.dtype = x.dtype()}); },
-                [](size_t) { return 3.0; })))
+REPRISE_ROW(Full, with_integers(filling_row(
+                      "full",
+                      [](const Tensor& x) {
+                        return full(x.shape(), 3, {.dtype = x.dtype(), .device = x.device()});
+                      },
+                      [](size_t) { return 3.0; })))
 REPRISE_ROW(Arange, with_integers(filling_row(
                         "arange",
                         [](const Tensor& x) {
-                          return arange(2, 2 + 3 * x.numel(), 3, {.dtype = x.dtype()});
+                          return arange(2, 2 + 3 * x.numel(), 3,
+                                        {.dtype = x.dtype(), .device = x.device()});
                         },
                         [](size_t i) { return 2.0 + 3.0 * static_cast<double>(i); })))
 REPRISE_ROW(RandomBlocks, [] {
@@ -66,13 +69,14 @@ REPRISE_ROW(RandomBlocks, [] {
   row.any_batch = false;
   return row;
 }())
-REPRISE_ROW(Random,
-            filling_row(
-                "random",
-                [](const Tensor& x) {
-                  return apply(Random{x.shape(), float32, false, 0, 1}, blocks()).to(x.dtype());
-                },
-                uniform_at))
+REPRISE_ROW(Random, filling_row(
+                        "random",
+                        [](const Tensor& x) {
+                          return apply(Random{x.shape(), float32, false, 0, 1},
+                                       blocks().to(x.device()))
+                              .to(x.dtype());
+                        },
+                        uniform_at))
 REPRISE_ROW(Dropout, [] {
   OpRow row;
   row.name = "dropout";
