@@ -9,7 +9,6 @@
 #include <mutex>
 
 #include "../../core/cuda.h"
-#include "gemm.h"
 #include "handles.h"
 #include "on_device.h"
 
@@ -165,7 +164,7 @@ class Choices {
 void run(const Product& p, const BlasProduct& how, const Algorithm& algorithm, void* workspace,
          size_t bytes, reprise::Stream stream) {
   Descriptors d(how, p.bias);
-  d.set_epilogue(how.bias, p.activation == Activation::relu);
+  d.set_epilogue(how.bias, p.relu);
   const double one64 = 1, zero64 = 0;
   const float one32 = 1, zero32 = 0;
   const bool wide = p.dtype == float64;
@@ -189,7 +188,6 @@ bool try_blas(const Product& p, void* workspace, reprise::Stream stream) {
   const auto begin = reinterpret_cast<uintptr_t>(workspace);
   const uintptr_t aligned = (begin + kWorkspaceAlignment - 1) / kWorkspaceAlignment;
   run(p, *how, *algorithm, reinterpret_cast<void*>(aligned * kWorkspaceAlignment), bytes, stream);
-  if (p.activation != Activation::relu) activate(p, stream);
   return true;
 }
 

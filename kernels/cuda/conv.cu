@@ -1,6 +1,7 @@
 // Conv2d alone and with what follows it, and weights packed for it, which are left as they are.
 
 #include "../../core/ops/fused_conv.h"
+#include "activation.h"
 #include "conv_gemm.cuh"
 
 namespace reprise {
@@ -11,13 +12,6 @@ template <class T>
 void forward(const Launch& l, const ConvShape& s, const ConvTail<T>& tail) {
   run_conv<ConvForward>(l.stream, s, l.in[1].as<T>(), l.in[0].as<T>(), tail, l.out[0].as<T>(),
                         l.workspace);
-}
-
-/// Those that are no part of a tail.
-void activate_in_place(Activation activation, const Launch& l) {
-  const Launch in_place{.in = l.out, .out = l.out, .workspace = nullptr, .stream = l.stream};
-  if (activation == Activation::tanh) return Tanh{}.cuda(in_place);
-  if (activation == Activation::sigmoid) return Sigmoid{}.cuda(in_place);
 }
 
 }  // namespace

@@ -5,8 +5,9 @@
 
 #include "gemm.h"
 
-#include "activation.cuh"
+#include "../../core/ops/elementwise.h"
 #include "launch.cuh"
+#include "number.cuh"
 
 namespace reprise::cuda {
 namespace {
@@ -220,11 +221,6 @@ __global__ void __launch_bounds__(kTileThreads, Tile::kBlocks)
   sums.store(corner, p.n, p.relu);
 }
 
-template <class T>
-__global__ void activate_all(T* x, int64_t n, Activation activation) {
-  for (int64_t i = first_index(); i < n; i += index_step()) x[i] = activated(activation, x[i]);
-}
-
 int64_t tiles_of(const Product& p, int64_t size) {
   return p.batch * ((p.m + size - 1) / size) * ((p.n + size - 1) / size);
 }
@@ -251,7 +247,7 @@ void gemm(const Product& p, reprise::Stream stream) {
                              lines_of<T>(p.b.transposed()),
                              static_cast<T*>(p.c),
                              static_cast<const T*>(p.bias),
-                             p.activation == Activation::relu,
+                             p.relu,
                              p.m,
                              p.n,
                              p.k};
@@ -261,15 +257,6 @@ void gemm(const Product& p, reprise::Stream stream) {
         return launch_tiles<Tile<T, 128, 8, 2>>(problem, tiles, stream);
     }
     launch_tiles<Tile<T, 64, 16, 16 / sizeof(T)>>(problem, tiles_of(p, 64), stream);
-  });
-  if (p.activation != Activation::relu) activate(p, stream);
-}
-
-void activate(const Product& p, reprise::Stream stream) {
-  if (p.activation == Activation::none) return;
-  const int64_t n = p.batch * p.m * p.n;
-  visit_floating("matmul", p.dtype, [&]<class T>() {
-    launch(stream, blocks_for(n), kThreads, activate_all<T>, static_cast<T*>(p.c), n, p.activation);
   });
 }
 

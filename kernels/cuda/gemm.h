@@ -9,7 +9,4 @@ namespace reprise::cuda {
 /// around it.
 void gemm(const Product& p, reprise::Stream stream);
 
-/// Applies the activation to C, which is finished but for it.
-void activate(const Product& p, reprise::Stream stream);
-
 }  // namespace reprise::cuda

@@ -1,6 +1,7 @@
 // MatMul and Linear: cuBLASLt where it can, our own product for all else.
 
 #include "../../core/ops/fused_linear.h"
+#include "activation.h"
 #include "blas_matmul.h"
 #include "gemm.h"
 
@@ -19,8 +20,9 @@ void linear(const Launch& l, Activation activation) {
   Product p = product_of(l.in[0], l.in[1], l.out[0]);
   p.b = p.b.transposed();
   if (l.in.size() == 3) p.bias = l.in[2].data;
-  p.activation = activation;
+  p.relu = activation == Activation::relu;
   multiply(p, l);
+  if (l.out[0].meta->numel() != 0) activate_in_place(activation, l);
 }
 
 }  // namespace

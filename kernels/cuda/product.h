@@ -7,7 +7,6 @@
 #include <optional>
 
 #include "../../core/op.h"
-#include "../../core/ops/activation.h"
 
 namespace reprise::cuda {
 
@@ -20,14 +19,14 @@ struct Factor {
   Factor transposed() const { return {data, column, row, matrix}; }
 };
 
-/// C = activation(A[m, k] B[k, n] + bias[n]) for each matrix of a batch. C is dense.
+/// C = A[m, k] B[k, n] + bias[n], and 0 where that is negative, for each matrix of a batch. C is dense.
 struct Product {
   DType dtype = float32;
   int64_t batch = 1, m = 0, n = 0, k = 0;
   Factor a, b;
   void* c = nullptr;
   const void* bias = nullptr;  ///< or null
-  Activation activation = Activation::none;
+  bool relu = false;
 };
 
 /// Bytes of scratch that cuBLASLt may use: sums of parts of a long k, for results up to a size at

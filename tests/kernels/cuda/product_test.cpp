@@ -82,7 +82,7 @@ TEST(CudaProduct, TellsOfBatches) {
 TEST(CudaProduct, ChoosesByAllThatMatters) {
   const BlasProduct plain = *blas_product(product(), false);
   Product p = product();
-  p.activation = Activation::relu;
+  p.relu = true;
   EXPECT_EQ(*blas_product(p, false), plain) << "a fused product runs the same algorithm";
   EXPECT_NE(*blas_product(p, true), plain);
   p.bias = at(256);
