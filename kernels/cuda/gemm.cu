@@ -8,6 +8,7 @@
 #include "../../core/ops/elementwise.h"
 #include "launch.cuh"
 #include "number.cuh"
+#include "pack.cuh"
 
 namespace reprise::cuda {
 namespace {
@@ -15,22 +16,17 @@ namespace {
 constexpr int kSide = 16;  // threads along a side of the tile
 constexpr int kTileThreads = kSide * kSide;
 
-/// What is read and written at once.
-template <class T>
-struct alignas(16) Group {
-  static constexpr int kSize = 16 / sizeof(T);
-  T values[kSize];
-};
-
 /// How a tile of kSize x kSize is made, kDepth steps of k at a time.
 template <class T, int Size, int Depth, int Blocks>
 struct Tile {
   using Element = T;
+  using Sum = Acc<T>;
+  static constexpr int kGroup = kPack<Sum>;
+  using Group = Packed<Sum, kGroup>;
   static constexpr int kSize = Size, kDepth = Depth;
-  static constexpr int kBlocks = Blocks;          // on a multiprocessor at least
-  static constexpr int kOwn = kSize / kSide;      // rows and columns of a thread
-  static constexpr int kGroup = Group<T>::kSize;  // .. that are neighbours
-  static constexpr int kGroups = kOwn / kGroup;
+  static constexpr int kBlocks = Blocks;         // on a multiprocessor at least
+  static constexpr int kOwn = kSize / kSide;     // rows and columns of a thread
+  static constexpr int kGroups = kOwn / kGroup;  // .. in so many groups of neighbours
   static constexpr int kPitch = kSize + kGroup;  // keeps stores across a panel off one bank
   static constexpr int kPanel = kPitch * kDepth / kGroup;
 
@@ -51,6 +47,7 @@ struct Problem {
   T* c;
   const T* bias;
   bool relu;
+  bool grouped;  // C has no groups of columns that are cut or lie askew
   int64_t m, n, k;
 };
 
@@ -79,6 +76,7 @@ __device__ Corner<T> corner_of(const Problem<T>& p, int64_t tile, int size) {
 template <class Tile>
 class Panels {
   using T = typename Tile::Element;
+  using Sum = typename Tile::Sum;
   static constexpr int kEach = Tile::kSize * Tile::kDepth / kTileThreads;
 
  public:
@@ -102,15 +100,15 @@ class Panels {
 #pragma unroll
     for (int i = 0; i < kEach; ++i) {
       const bool inside = (inside_ >> i & 1U) != 0 && depth_ + i * next_depth_ < left;
-      values_[i] = inside ? at_[i * step_] : T(0);
+      values_[i] = inside ? at_[i * step_] : T{};
     }
     at_ += Tile::kDepth * from.along;
   }
 
-  __device__ void put(Group<T>* panel) const {
-    T* const to = panel->values + to_;
+  __device__ void put(typename Tile::Group* panel) const {
+    Sum* const to = panel->v + to_;
 #pragma unroll
-    for (int i = 0; i < kEach; ++i) to[i * next_to_] = values_[i];
+    for (int i = 0; i < kEach; ++i) to[i * next_to_] = static_cast<Sum>(values_[i]);
   }
 
  private:
@@ -125,14 +123,16 @@ class Panels {
 template <class Tile>
 class Sums {
   using T = typename Tile::Element;
+  using Sum = typename Tile::Sum;
+  using Group = typename Tile::Group;
 
  public:
   __device__ Sums() : x_(threadIdx.x % kSide), y_(threadIdx.x / kSide) {}
 
-  __device__ void add_product(const Group<T>* a, const Group<T>* b) {
+  __device__ void add_product(const Group* a, const Group* b) {
 #pragma unroll 2  // more would not fit the registers
     for (int depth = 0; depth < Tile::kDepth; ++depth) {
-      T rows[Tile::kOwn], columns[Tile::kOwn];
+      Sum rows[Tile::kOwn], columns[Tile::kOwn];
       read(rows, a, y_);
       read(columns, b, x_);
       a += Tile::kPitch / Tile::kGroup;
@@ -146,55 +146,54 @@ class Sums {
     }
   }
 
-  __device__ void store(const Corner<T>& to, int64_t n, bool relu) const {
-    const bool grouped = n % Tile::kGroup == 0 && reinterpret_cast<uintptr_t>(to.c) % 16 == 0;
+  __device__ void store(const Corner<T>& to, const Problem<T>& p) const {
 #pragma unroll
     for (int i = 0; i < Tile::kOwn; ++i) {
       const int row = Tile::place(i / Tile::kGroup, y_) + i % Tile::kGroup;
       if (row >= to.rows) continue;
 #pragma unroll
       for (int group = 0; group < Tile::kGroups; ++group)
-        store(&sums_[i][group * Tile::kGroup], to, row * n, Tile::place(group, x_), grouped, relu);
+        store(&sums_[i][group * Tile::kGroup], to, row * p.n, Tile::place(group, x_), p);
     }
   }
 
  private:
-  static __device__ void read(T* own, const Group<T>* line, int t) {
+  static __device__ void read(Sum* own, const Group* line, int t) {
 #pragma unroll
     for (int group = 0; group < Tile::kGroups; ++group) {
-      const Group<T> read = line[Tile::place(group, t) / Tile::kGroup];
+      const Group read = line[Tile::place(group, t) / Tile::kGroup];
 #pragma unroll
-      for (int i = 0; i < Tile::kGroup; ++i) own[group * Tile::kGroup + i] = read.values[i];
+      for (int i = 0; i < Tile::kGroup; ++i) own[group * Tile::kGroup + i] = read.v[i];
     }
   }
 
   /// A group of a row, of which the columns from `first` on that are there.
-  static __device__ void store(const T* sums, const Corner<T>& to, int64_t row, int first,
-                               bool grouped, bool relu) {
-    Group<T> out;
+  static __device__ void store(const Sum* sums, const Corner<T>& to, int64_t row, int first,
+                               const Problem<T>& p) {
+    Packed<T, Tile::kGroup> out;
 #pragma unroll
     for (int i = 0; i < Tile::kGroup; ++i) {
-      T y = sums[i];
+      Sum y = sums[i];
       if (to.bias != nullptr && first + i < to.columns) y += to.bias[first + i];
-      out.values[i] = relu ? Relu{}.f(Number<T>{y}).v : y;
+      out.v[i] = static_cast<T>(p.relu ? Relu{}.f(Number<Sum>{y}).v : y);
     }
     T* const at = to.c + row + first;
-    if (grouped && first < to.columns) *reinterpret_cast<Group<T>*>(at) = out;
-    if (grouped) return;
+    if (p.grouped && first < to.columns) *reinterpret_cast<decltype(out)*>(at) = out;
+    if (p.grouped) return;
 #pragma unroll
     for (int i = 0; i < Tile::kGroup; ++i) {
-      if (first + i < to.columns) at[i] = out.values[i];
+      if (first + i < to.columns) at[i] = out.v[i];
     }
   }
 
   int x_, y_;
-  T sums_[Tile::kOwn][Tile::kOwn] = {};
+  Sum sums_[Tile::kOwn][Tile::kOwn] = {};
 };
 
 template <class Tile, class T>
 __global__ void __launch_bounds__(kTileThreads, Tile::kBlocks)
     multiply(Problem<T> p, int64_t first_tile) {
-  __shared__ Group<T> a_panels[2][Tile::kPanel], b_panels[2][Tile::kPanel];
+  __shared__ typename Tile::Group a_panels[2][Tile::kPanel], b_panels[2][Tile::kPanel];
   const Corner<T> corner = corner_of(p, first_tile + blockIdx.x, Tile::kSize);
   Panels<Tile> a(p.a, corner.a, corner.rows), b(p.b, corner.b, corner.columns);
   Sums<Tile> sums;
@@ -218,7 +217,7 @@ __global__ void __launch_bounds__(kTileThreads, Tile::kBlocks)
     if (left > 0) put(1 - now);
     __syncthreads();
   }
-  sums.store(corner, p.n, p.relu);
+  sums.store(corner, p);
 }
 
 int64_t tiles_of(const Product& p, int64_t size) {
@@ -243,20 +242,24 @@ Lines<T> lines_of(const Factor& f) {
 
 void gemm(const Product& p, reprise::Stream stream) {
   visit_floating("matmul", p.dtype, [&]<class T>() {
-    const Problem<T> problem{lines_of<T>(p.a),
-                             lines_of<T>(p.b.transposed()),
-                             static_cast<T*>(p.c),
-                             static_cast<const T*>(p.bias),
-                             p.relu,
-                             p.m,
-                             p.n,
-                             p.k};
-    if constexpr (sizeof(T) == sizeof(float)) {  // large tiles read less; some keep a device busy
+    constexpr int kGroup = kPack<Acc<T>>;
+    const Problem<T> problem{
+        .a = lines_of<T>(p.a),
+        .b = lines_of<T>(p.b.transposed()),
+        .c = static_cast<T*>(p.c),
+        .bias = static_cast<const T*>(p.bias),
+        .relu = p.relu,
+        .grouped = p.n % kGroup == 0 && is_aligned(p.c, sizeof(T) * kGroup),
+        .m = p.m,
+        .n = p.n,
+        .k = p.k,
+    };
+    if constexpr (sizeof(T) <= sizeof(float)) {  // large tiles read less; some keep a device busy
       const int64_t tiles = tiles_of(p, 128);
       if (tiles >= 128 && std::min(p.m, p.n) > 64)
         return launch_tiles<Tile<T, 128, 8, 2>>(problem, tiles, stream);
     }
-    launch_tiles<Tile<T, 64, 16, 16 / sizeof(T)>>(problem, tiles_of(p, 64), stream);
+    launch_tiles<Tile<T, 64, 16, kGroup>>(problem, tiles_of(p, 64), stream);
   });
 }
 
