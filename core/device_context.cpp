@@ -114,16 +114,20 @@ Ref<Storage> pinned_storage(size_t bytes) {
 void launch_on_cuda(const OpBase& op, Launch launch, size_t workspace, Device device) {
   DeviceContext& context = device_context(device, op.name());
   launch.stream.handle = current_stream(device.index);
-  if (op.traits().crosses) return op.launch(Device::cpu(), launch);
   DevicePool& pool = context.pool(device.index);
   const auto give_back = [&pool](void* block) { pool.deallocate(block); };
   const std::unique_ptr<void, decltype(give_back)> scratch(
       pool.allocate(workspace, launch.stream.handle), give_back);
   launch.workspace = scratch.get();
-  context.runtime().launch(op, launch, device.index);
+  launch_on(context, op, launch, device.index);
 }
 
-void transfer(const View& to, const View& from, void* stream) {
+void launch_on(DeviceContext& context, const OpBase& op, const Launch& launch, int device) {
+  if (op.traits().crosses) return op.launch(Device::cpu(), launch);
+  context.runtime().launch(op, launch, device);
+}
+
+void transfer(const View& to, const View& from, void* stream, bool non_blocking) {
   const size_t bytes = to.meta->nbytes();
   const Device target = to.meta->device, source = from.meta->device;
   const auto on_cuda = [](Device d) { return d.kind == Device::Kind::cuda; };
@@ -140,8 +144,13 @@ void transfer(const View& to, const View& from, void* stream) {
   if (two_devices) make_wait(runtime, device.index, stream, target.index, other);
   runtime.copy({to.data, target}, {from.data, source}, bytes, stream);
   if (two_devices) make_wait(runtime, target.index, other, device.index, stream);
-  if (!on_cuda(target)) runtime.synchronize(device.index, stream);
-  if (!on_cuda(source)) context.pinned().record_use(from.data, device.index, stream);
+  if (on_cuda(target) && on_cuda(source)) return;
+  // Of pageable memory the host has been read when the call returns, and must be waited for when
+  // it is written.
+  const void* const here = on_cuda(target) ? from.data : to.data;
+  const bool pinned = context.pinned().record_use(here, device.index, stream);
+  const bool waits = pinned ? !non_blocking : on_cuda(source);
+  if (waits) runtime.synchronize(device.index, stream);
 }
 
 }  // namespace reprise::detail

@@ -74,8 +74,11 @@ Ref<Storage> pinned_storage(size_t bytes);
 
 /// Runs `op` with so many bytes of scratch on the current stream of `device`.
 void launch_on_cuda(const OpBase& op, Launch launch, size_t workspace, Device device);
+/// Runs `op` with the scratch and on the stream that `launch` names.
+void launch_on(DeviceContext& context, const OpBase& op, const Launch& launch, int device);
 
-/// Copies a dense tensor's bytes; between a device and the host on `stream` of that device.
-void transfer(const View& to, const View& from, void* stream);
+/// Copies a dense tensor's bytes; between a device and the host on `stream` of that device. Waits
+/// for copies that touch pinned memory unless `non_blocking`, and for any to the host's.
+void transfer(const View& to, const View& from, void* stream, bool non_blocking);
 
 }  // namespace reprise::detail

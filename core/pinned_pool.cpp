@@ -29,12 +29,12 @@ void PinnedPool::deallocate(void* block) noexcept {
   blocks_.at(static_cast<std::byte*>(block)).free = true;
 }
 
-void PinnedPool::record_use(const void* address, int device, void* stream) {
+bool PinnedPool::record_use(const void* address, int device, void* stream) {
   std::lock_guard lock(mutex_);
   auto at = blocks_.upper_bound(static_cast<const std::byte*>(address));
-  if (at == blocks_.begin()) return;
+  if (at == blocks_.begin()) return false;
   auto& [begin, block] = *--at;
-  if (static_cast<const std::byte*>(address) >= begin + block.bytes) return;
+  if (static_cast<const std::byte*>(address) >= begin + block.bytes) return false;
   const auto same = [&](const Use& u) { return u.device == device && u.stream == stream; };
   auto use = std::ranges::find_if(block.uses, same);
   if (use == block.uses.end()) {
@@ -42,6 +42,7 @@ void PinnedPool::record_use(const void* address, int device, void* stream) {
     use = std::prev(block.uses.end());
   }
   runtime_.record_event(device, use->event, stream);
+  return true;
 }
 
 void PinnedPool::trim() {

@@ -18,8 +18,8 @@ class PinnedPool {
   /// At least `bytes` bytes; nullptr for none. OutOfMemory error.
   void* allocate(size_t bytes);
   void deallocate(void* block) noexcept;
-  /// A copy that reads at `address` was queued on `stream`. Nothing to do for other memory.
-  void record_use(const void* address, int device, void* stream);
+  /// A copy from or to `address` was queued on `stream`. False for memory that is not ours.
+  bool record_use(const void* address, int device, void* stream);
   /// Gives the blocks that nobody uses back to the system.
   void trim();
 

@@ -125,9 +125,9 @@ Tensor Tensor::contiguous() const {
       "contiguous", [](const Tensor& x) { return reprise::clone(x); }, *this);
 }
 
-Tensor& Tensor::copy_(const Tensor& source) {
+Tensor& Tensor::copy_(const Tensor& source, bool non_blocking) {
   if (source.has_data() && has_data() && source.device() != device()) [[unlikely]] {
-    return detail::copy_across(*this, source);
+    return detail::copy_across(*this, source, non_blocking);
   }
   const std::array<Tensor, 1> in{source.shape() == shape() ? source : source.expand(shape())};
   dispatch(Model(Copy{dtype()}), in, this);

@@ -139,12 +139,15 @@ class REPRISE_API Tensor {
 
   /// Same values as `dtype` or on `device`; the tensor itself when nothing changes. Differentiable.
   Tensor to(DType dtype) const;
-  /// A copy to a GPU is queued on the current stream and does not wait for it; the source must keep
-  /// its values until then only when it is pinned. A copy to the CPU waits. Device error when there
-  /// is no such device.
-  Tensor to(Device device) const;
-  Tensor cpu() const { return to(Device::cpu()); }
-  Tensor cuda(int index = 0) const { return to(Device::cuda(index)); }
+  /// Waits until the source may be changed and a result on the CPU is there. With `non_blocking`
+  /// copies from and to pinned memory are only queued on the current stream of the GPU: a pinned
+  /// source must keep its values until then, and the result, pinned when it is on the CPU, has its
+  /// values after a synchronisation. Device error when there is no such device.
+  Tensor to(Device device, bool non_blocking = false) const;
+  Tensor cpu(bool non_blocking = false) const { return to(Device::cpu(), non_blocking); }
+  Tensor cuda(int index = 0, bool non_blocking = false) const {
+    return to(Device::cuda(index), non_blocking);
+  }
   /// The same values in memory of the CPU from which a GPU copies by itself; the tensor itself when
   /// it is pinned. Device error when there is no GPU or the tensor lies on one. Not differentiable.
   Tensor pin_memory() const;
@@ -153,8 +156,9 @@ class REPRISE_API Tensor {
   Tensor clone() const;
   /// The tensor itself when it is dense in row-major order, else a dense copy.
   Tensor contiguous() const;
-  /// Writes the values of `source` (broadcast, converted, from any device) into this tensor.
-  Tensor& copy_(const Tensor& source);
+  /// Writes the values of `source` (broadcast, converted, from any device) into this tensor;
+  /// `non_blocking` as with `to`.
+  Tensor& copy_(const Tensor& source, bool non_blocking = false);
 
   // Autograd (defined in autograd/)
   bool requires_grad() const;

@@ -13,23 +13,46 @@ Metas ToDevice::infer(std::span<const Meta> in) const {
   return {Meta(in[0].shape, in[0].dtype, to)};
 }
 
-void ToDevice::cpu(const Launch& l) const { detail::transfer(l.out[0], l.in[0], l.stream.handle); }
+void ToDevice::cpu(const Launch& l) const {
+  detail::transfer(l.out[0], l.in[0], l.stream.handle, non_blocking);
+}
 
 Tensors ToDevice::vjp(const Vjp& v) const { return {v.gy[0].to(from)}; }
 
-Tensor Tensor::to(Device wanted) const {
-  if (device() == wanted || is_symbolic()) return *this;
-  if (wanted.kind == Device::Kind::meta) return meta_tensor(meta());
-  check(has_data(), ErrorKind::Value, "to: a meta tensor has no values to put on ", wanted);
-  if (wanted.kind == Device::Kind::cuda) (void)detail::device_context(wanted, "to");
-  return apply(ToDevice{device(), wanted}, contiguous());
+namespace {
+
+Tensor empty_pinned(const Meta& like) {
+  return Tensor(
+      make_ref<TensorImpl>(Meta(like.shape, like.dtype), detail::pinned_storage(like.nbytes())));
 }
 
-Tensor& detail::copy_across(Tensor& to, const Tensor& from) {
+}  // namespace
+
+Tensor Tensor::to(Device wanted, bool non_blocking) const {
+  if (device() == wanted) return *this;
+  if (wanted.kind == Device::Kind::cuda) (void)detail::device_context(wanted, "to");
+  if (is_symbolic()) {
+    return composite(
+        "to", [=](const Tensor& x) { return x.has_data() ? x.to(wanted, non_blocking) : x; },
+        *this);
+  }
+  if (wanted.kind == Device::Kind::meta) return meta_tensor(meta());
+  check(has_data(), ErrorKind::Value, "to: a meta tensor has no values to put on ", wanted);
+  non_blocking = non_blocking && interpreter() == nullptr;  // a program waits for what it reads
+  const ToDevice op{device(), wanted, non_blocking};
+  if (!non_blocking || wanted != Device::cpu()) return apply(op, contiguous());
+  Tensor out = empty_pinned(meta());
+  const std::array<Tensor, 1> in{contiguous()};
+  dispatch(Model(op), in, &out);
+  return out;
+}
+
+Tensor& detail::copy_across(Tensor& to, const Tensor& from, bool non_blocking) {
   const Tensor fitting = from.to(to.dtype()).expand(to.shape());
   if (!to.is_contiguous()) return to.copy_(fitting.to(to.device()));
   const std::array<Tensor, 1> in{fitting.contiguous()};
-  dispatch(Model(ToDevice{from.device(), to.device()}), in, &to);
+  const bool waits = !non_blocking || interpreter() != nullptr;
+  dispatch(Model(ToDevice{from.device(), to.device(), !waits}), in, &to);
   return to;
 }
 
@@ -43,8 +66,7 @@ Tensor Tensor::pin_memory() const {
         "pin_memory: expected a tensor on cpu, got one on ", device());
   const InterpreterGuard eager(nullptr);
   (void)raw_data();  // throws inside a trace
-  Tensor out(make_ref<TensorImpl>(Meta(shape(), dtype()), detail::pinned_storage(meta().nbytes())));
-  return out.copy_(detach());
+  return empty_pinned(meta()).copy_(detach());
 }
 
 }  // namespace reprise

@@ -9,6 +9,7 @@ namespace reprise {
 /// takes part. It has no kernel: the runtime of the device copies. `from` is where gradients go.
 struct ToDevice {
   Device from, to;
+  bool non_blocking = false;  ///< to and from pinned memory; of a call and not of a graph's
   static constexpr std::string_view name = "to_device";
   static constexpr bool crosses = true;
   auto tie() const { return std::tuple(Attr("from", from), Attr("to", to)); }
@@ -20,7 +21,7 @@ struct ToDevice {
 namespace detail {
 
 /// copy_ where the two lie on different devices.
-Tensor& copy_across(Tensor& to, const Tensor& from);
+Tensor& copy_across(Tensor& to, const Tensor& from, bool non_blocking);
 
 }  // namespace detail
 }  // namespace reprise
