@@ -18,6 +18,13 @@ struct MemoryPlace {
   Device device;
 };
 
+/// What came of a capture.
+struct CapturedGraph {
+  void* graph = nullptr;     ///< null: there is none
+  int64_t kernels = 0;       ///< that one launch runs
+  std::string why_not = {};  ///< when there is none
+};
+
 class DeviceRuntime {
  public:
   virtual ~DeviceRuntime() = default;
@@ -57,6 +64,19 @@ class DeviceRuntime {
   virtual void copy(MemoryPlace to, MemoryPlace from, size_t bytes, void* stream) = 0;
   /// Runs the kernel of `op` with that device as the current one.
   virtual void launch(const OpBase& op, const Launch& launch, int device) = 0;
+
+  /// Until end_capture what this thread puts on `stream`, not the default one, is kept and not run.
+  virtual void begin_capture(int device, void* stream) = 0;
+  /// Whatever happened since, the stream can be used again.
+  virtual CapturedGraph end_capture(int device, void* stream) noexcept = 0;
+  /// The copy that was kept last, for `set_copy`.
+  virtual void* captured_copy(int device, void* stream) = 0;
+  /// Gives a copy within a device other addresses, from the next launch on.
+  virtual void set_copy(int device, void* graph, void* copy, void* to, const void* from,
+                        size_t bytes) = 0;
+  /// Launches of one graph run one after the other. One thread at a time.
+  virtual void launch_graph(int device, void* graph, void* stream) = 0;
+  virtual void destroy_graph(int device, void* graph) noexcept = 0;
 };
 
 struct FoundRuntime {

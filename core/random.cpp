@@ -12,9 +12,7 @@ void Generator::manual_seed(uint64_t seed, uint64_t offset) noexcept {
   offset_ = offset;
 }
 
-uint64_t Generator::reserve(uint64_t n) noexcept {
-  return offset_.fetch_add(n / 2 + n % 2);  // a block gives two doubles, the widest elements
-}
+uint64_t Generator::reserve(uint64_t n) noexcept { return offset_.fetch_add(random_blocks_for(n)); }
 
 Generator& default_generator() noexcept { return shared; }
 

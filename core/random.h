@@ -10,6 +10,9 @@
 
 namespace reprise {
 
+/// Blocks for n elements of any type: one gives two doubles, the widest elements.
+REPRISE_HD constexpr uint64_t random_blocks_for(uint64_t n) { return n / 2 + n % 2; }
+
 /// A place in a stream of random blocks. All of it may be called by several threads at once.
 class REPRISE_API Generator {
  public:

@@ -1,6 +1,7 @@
 // What a compiled model tells about itself.
 
 #include "compiled_model.h"
+#include "cuda_replay.h"
 
 namespace reprise::detail {
 namespace {
@@ -44,6 +45,7 @@ std::string entry_text(const CallEntry& entry, Arenas& arenas) {
   for (const Program* program : programs_of(entry)) {
     out += text(what, " of ", program->num_calls(), " calls in ");
     out += arenas.add(*program) ? text(program->memory().arena, " bytes") : "shared memory";
+    if (gpu_of(program->graph())) out += text(" as ", program->replay());
     out += ", ";
     what = "backward";
   }

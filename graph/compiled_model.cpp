@@ -120,11 +120,12 @@ void CompiledModel::clear() {
 }
 
 void CompiledModel::prepare(int64_t batch, bool grad) {
+  const Device device = tensors_.empty() ? Device::cpu() : tensors_.front().device();
   std::vector<CallKey::InputKey> inputs;
   for (size_t i = 0; i < plan_->input_count; ++i) {
     Shape shape = plan_->values[i].meta.shape;
     if (!shape.empty() && shape[0] == kUnknown) shape[0] = batch;
-    inputs.push_back({Meta(shape, plan_->values[i].meta.dtype), false});
+    inputs.push_back({Meta(shape, plan_->values[i].meta.dtype, device), false});
   }
   CallKey key = make_key(std::move(inputs), grad);
   const auto same = [&](const auto& entry) {  // a model of known batch size
@@ -238,7 +239,9 @@ void CompiledModel::make(CallEntry& entry, size_t& step) const {
   const GradModeGuard mode(entry.key.grad);
   std::vector<Example> examples;
   for (const auto& [meta, requires_grad] : entry.key.inputs) {
-    examples.emplace_back(meta_tensor(meta)).requires_grad = requires_grad;
+    Example& example = examples.emplace_back(meta_tensor(meta));
+    example.meta.device = meta.device;
+    example.requires_grad = requires_grad;
   }
   const Traceable f = [&](const Tensors& in) { return replay(*plan_, in, &step); };
   const TraceOptions trace_options{.names = options_.compile.names};

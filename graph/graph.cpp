@@ -38,6 +38,11 @@ Call Graph::make_call(const OpBase& op, ValueIds in, ValueId into, std::string w
   Metas metas;
   for (ValueId id : in) metas.push_back(meta(id));
   Metas returned = op.infer(metas);
+  for (size_t i = 1; i < metas.size(); ++i) {
+    if (metas[i].device == metas[0].device) continue;
+    fail(ErrorKind::Device, op.name(), ": expected all inputs on ", metas[0].device, ", got input ",
+         i, " on ", metas[i].device);
+  }
   Call call{op.keep(), std::move(in), {}, into, std::move(where)};
   if (into != kNoValue) {
     const Value target = value(into);
@@ -81,6 +86,12 @@ ValueId memory_of_output(const Call& call, size_t k) {
     if (written(call, i) && written_before-- == 0) return call.in[i];
   }
   return kNoValue;
+}
+
+Device device_of(const Graph& graph, const Call& call) {
+  const Device device = graph.meta(call.in.empty() ? call.out.front() : call.in.front()).device;
+  const bool leaves_cpu = call.op->traits().crosses && device == Device::cpu();
+  return leaves_cpu ? graph.meta(call.out.front()).device : device;
 }
 
 bool covers_memory(const Graph& graph, ValueId id) {

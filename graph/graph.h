@@ -79,6 +79,9 @@ REPRISE_API ValueId memory_of_output(const Call& call, size_t k);
 /// How many outputs the op itself returns: those before the moments of written inputs.
 REPRISE_API size_t returned_outputs(const Call& call);
 
+/// Where it runs: where its operands lie, for a copy between devices the GPU that takes part.
+REPRISE_API Device device_of(const Graph& graph, const Call& call);
+
 /// Whether a value is all of the memory it lives in, in any order of elements.
 REPRISE_API bool covers_memory(const Graph& graph, ValueId id);
 

@@ -13,8 +13,7 @@ int64_t workspace_bytes(const Graph& graph, const Call& call) {
   if (call.op->traits().alias || call.out.empty()) return 0;
   Metas metas;
   for (ValueId id : call.in) metas.push_back(graph.meta(id));
-  const ValueId any = call.in.empty() ? call.out.front() : call.in.front();
-  return static_cast<int64_t>(call.op->workspace(metas, graph.meta(any).device));
+  return static_cast<int64_t>(call.op->workspace(metas, device_of(graph, call)));
 }
 
 /// Whether the caller's tensor can be the memory of this output.
@@ -112,19 +111,19 @@ class Planner {
   void give_slots(int32_t i) {
     for (ValueId id : call(i).out) {
       Placement& memory = plan_.memory[static_cast<size_t>(id)];
-      if (memory.home == Home::arena) give_slot(memory);
+      if (memory.home == Home::arena) give_slot(memory, graph_.meta(id).device);
     }
     take_over_input(i);
     const int64_t scratch = workspace_bytes(graph_, call(i));
     if (scratch == 0) return;
     plan_.workspace[static_cast<size_t>(i)] = static_cast<int32_t>(plan_.slots.size());
-    plan_.slots.push_back({scratch, 0, i, i});
+    plan_.slots.push_back({scratch, 0, i, i, device_of(graph_, call(i))});
   }
 
-  void give_slot(Placement& memory) {
+  void give_slot(Placement& memory, Device device) {
     if (memory.index < 0) {
       memory.index = static_cast<int32_t>(plan_.slots.size());
-      plan_.slots.push_back({memory.bytes, 0, memory.first, memory.last});
+      plan_.slots.push_back({memory.bytes, 0, memory.first, memory.last, device});
     }
     int32_t& first = plan_.slots[static_cast<size_t>(memory.index)].first;
     first = std::min(first, memory.first);
@@ -148,26 +147,45 @@ class Planner {
 };
 
 /// OutOfMemory error when the sum is beyond any machine, so that no other sum can overflow.
-int64_t bytes_without_reuse(const Plan& plan) {
+int64_t bytes_without_reuse(const Plan& plan, const Graph& graph) {
   int64_t sum = 0;
-  const auto add = [&](int64_t bytes) {
+  const auto add = [&](int64_t bytes, Device device) {
     check(bytes < INT64_MAX / 4 && sum < INT64_MAX / 4, ErrorKind::OutOfMemory,
           "plan: the values of the graph take more bytes than can be counted");
-    sum += detail::footprint(bytes, plan.gap);
+    sum += detail::footprint(bytes, plan.gap, device);
   };
-  for (const Placement& memory : plan.memory) {
+  for (size_t id = 0; id < plan.memory.size(); ++id) {
+    const Placement& memory = plan.memory[id];
     const bool taken_over = memory.home == Home::output && memory.last <= plan.calls();
-    if (memory.home == Home::arena || taken_over) add(memory.bytes);
+    if (memory.home == Home::arena || taken_over) {
+      add(memory.bytes, graph.values[id].meta.device);
+    }
   }
   for (int32_t slot : plan.workspace) {
-    if (slot >= 0) add(plan.slot(slot).bytes);
+    if (slot >= 0) add(plan.slot(slot).bytes, plan.slot(slot).device);
   }
   return sum;
 }
 
-int64_t largest_set_in_use(const Plan& plan) {
-  const auto in_use = detail::bytes_in_use(plan.slots, plan.gap, plan.calls() + 2);
-  return *std::max_element(in_use.begin(), in_use.end());
+/// The devices of the values, in order, as parts without bytes.
+std::vector<ArenaPart> parts_of(const Graph& graph) {
+  std::vector<ArenaPart> parts;
+  for (const Value& value : graph.values) {
+    const Device device = value.meta.device;
+    if (std::ranges::find(parts, device, &ArenaPart::device) == parts.end()) {
+      parts.push_back({device});
+    }
+  }
+  return parts;
+}
+
+int64_t largest_sets_in_use(const Plan& plan) {
+  int64_t sum = 0;
+  for (const ArenaPart& part : plan.parts) {
+    const auto in_use = detail::bytes_in_use(plan.slots, plan.gap, plan.calls() + 2, part.device);
+    sum += *std::max_element(in_use.begin(), in_use.end());
+  }
+  return sum;
 }
 
 bool same_wiring(const Call& a, const Call& b) {
@@ -213,6 +231,7 @@ bool shrink_slots(Plan& plan, const Graph& graph) {
     Placement& memory = plan.memory[id];
     memory.bytes = memory.home == Home::none ? 0 : bytes_of(graph.values[id].meta);
     if (memory.home != Home::arena) continue;
+    if (plan.slot(memory.index).device != graph.values[id].meta.device) return false;
     int64_t& bytes = needed[static_cast<size_t>(memory.index)];
     bytes = std::max(bytes, memory.bytes);
   }
@@ -232,9 +251,14 @@ bool shrink_slots(Plan& plan, const Graph& graph) {
 
 Plan make_plan(const Graph& graph, const PlanOptions& options) {
   Plan plan = Planner(graph).run(options);
-  plan.naive_bytes = bytes_without_reuse(plan);
-  plan.lower_bound = largest_set_in_use(plan);
-  plan.arena_bytes = detail::lay_out(plan.slots, plan.gap);
+  plan.naive_bytes = bytes_without_reuse(plan, graph);
+  plan.parts = parts_of(graph);
+  plan.lower_bound = largest_sets_in_use(plan);
+  for (ArenaPart& part : plan.parts) {
+    part.begin = plan.arena_bytes;
+    part.bytes = detail::lay_out(plan.slots, plan.gap, part.device, part.begin);
+    plan.arena_bytes += part.bytes;
+  }
   return plan;
 }
 
@@ -244,8 +268,8 @@ std::optional<Plan> reuse_plan(const Plan& larger, const Graph& larger_graph,
   if (!overwrites_stay_legal(larger, smaller) || !outputs_stay_legal(larger, smaller)) return {};
   Plan plan = larger;
   if (!shrink_slots(plan, smaller)) return {};
-  plan.naive_bytes = bytes_without_reuse(plan);
-  plan.lower_bound = largest_set_in_use(plan);
+  plan.naive_bytes = bytes_without_reuse(plan, smaller);
+  plan.lower_bound = largest_sets_in_use(plan);
   return plan;
 }
 

@@ -9,6 +9,7 @@
 //   - Views, After and in-place calls share the memory of their operand.
 //   - An op that `overwrites` a dying input writes its output over it: both have one slot.
 //   - What the prologue makes for the main part is never overwritten.
+//   - What lies on several devices has one part of the arena's offsets for each.
 
 #include <optional>
 #include <string>
@@ -18,8 +19,10 @@
 
 namespace reprise {
 
-/// Offsets in the arena are multiples of this many bytes.
-inline constexpr int64_t kArenaAlignment = 64;
+/// Offsets in the arena are multiples of this many bytes; a GPU loads by larger lines.
+constexpr int64_t arena_alignment(Device device) {
+  return device.kind == Device::Kind::cuda ? 256 : 64;
+}
 
 enum class Home : uint8_t { none, input, capture, output, arena };
 
@@ -36,6 +39,13 @@ struct Placement {
 struct Slot {
   int64_t bytes = 0, offset = 0;
   int32_t first = 0, last = 0;
+  Device device = {};
+};
+
+/// The offsets begin .. begin + bytes - 1 of the arena, and where they lie.
+struct ArenaPart {
+  Device device;
+  int64_t begin = 0, bytes = 0;
 };
 
 struct PlanOptions {
@@ -47,7 +57,8 @@ struct Plan {
   std::vector<Placement> memory;   ///< by ValueId; of roots only, others are Home::none
   std::vector<int32_t> workspace;  ///< by call: its slot, or -1
   std::vector<Slot> slots;
-  std::vector<int32_t> copied;  ///< the outputs that are copied to the caller at the end
+  std::vector<int32_t> copied;   ///< the outputs that are copied to the caller at the end
+  std::vector<ArenaPart> parts;  ///< one for each device, also where no slot lies
   int64_t gap = 0;
   int64_t arena_bytes = 0;
   int64_t lower_bound = 0;  ///< bytes of the largest set of slots in use at one time

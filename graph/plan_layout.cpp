@@ -80,7 +80,7 @@ class Layout {
  public:
   Layout(std::span<const Slot> slots, int64_t gap) : slots_(slots) {
     for (const Slot& slot : slots) {
-      bytes_.push_back(footprint(slot.bytes, gap));
+      bytes_.push_back(footprint(slot.bytes, gap, slot.device));
       times_ = std::max(times_, slot.last + 1);
     }
     const auto in_use = bytes_in_use(slots, gap, times_);
@@ -174,22 +174,32 @@ class Layout {
 
 }  // namespace
 
-std::vector<int64_t> bytes_in_use(std::span<const Slot> slots, int64_t gap, int32_t times) {
+std::vector<int64_t> bytes_in_use(std::span<const Slot> slots, int64_t gap, int32_t times,
+                                  std::optional<Device> device) {
   std::vector<int64_t> in_use(static_cast<size_t>(times) + 1, 0);
   for (const Slot& slot : slots) {
-    in_use[static_cast<size_t>(slot.first)] += footprint(slot.bytes, gap);
-    in_use[static_cast<size_t>(slot.last) + 1] -= footprint(slot.bytes, gap);
+    if (device && *device != slot.device) continue;
+    const int64_t bytes = footprint(slot.bytes, gap, slot.device);
+    in_use[static_cast<size_t>(slot.first)] += bytes;
+    in_use[static_cast<size_t>(slot.last) + 1] -= bytes;
   }
   std::partial_sum(in_use.begin(), in_use.end(), in_use.begin());
   in_use.pop_back();
   return in_use;
 }
 
-int64_t lay_out(std::span<Slot> slots, int64_t gap) {
-  if (slots.empty()) return 0;
-  const auto [offsets, arena] = Layout(slots, gap).run();
-  for (size_t s = 0; s < slots.size(); ++s) slots[s].offset = offsets[s];
-  return arena;
+int64_t lay_out(std::span<Slot> slots, int64_t gap, Device device, int64_t begin) {
+  Order which;
+  std::vector<Slot> here;
+  for (size_t s = 0; s < slots.size(); ++s) {
+    if (slots[s].device != device) continue;
+    which.push_back(s);
+    here.push_back(slots[s]);
+  }
+  if (here.empty()) return 0;
+  const auto [offsets, bytes] = Layout(here, gap).run();
+  for (size_t k = 0; k < which.size(); ++k) slots[which[k]].offset = begin + offsets[k];
+  return bytes;
 }
 
 }  // namespace reprise::detail

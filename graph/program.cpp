@@ -14,6 +14,9 @@ std::shared_ptr<detail::Compiled> optimized(Graph graph, const CompileOptions& o
   auto compiled = std::make_shared<detail::Compiled>();
   compiled->graph = optimize(std::move(graph), options.passes);
   compiled->check_memory = options.check_memory;
+  const auto gpu = detail::gpu_of(compiled->graph);
+  check(!options.check_memory || !gpu, ErrorKind::Device,
+        "program: check_memory is for values on the CPU, some lie on ", gpu.value_or(Device()));
   return compiled;
 }
 
@@ -95,6 +98,11 @@ ProgramMemory Program::memory() const {
   return out;
 }
 
-std::string Program::report() const { return memory_report(graph(), plan()); }
+std::string Program::replay() const { return state().how_it_runs(); }
+
+std::string Program::report() const {
+  const bool on_gpu = detail::gpu_of(graph()).has_value();
+  return (on_gpu ? text("Runs as        ", replay(), "\n") : "") + memory_report(graph(), plan());
+}
 
 }  // namespace reprise

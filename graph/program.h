@@ -11,6 +11,9 @@
 // elsewhere, and what was compiled of it must be compiled again. Calls that depend on captures
 // alone run once and again after a capture changed through a tensor; after writing through
 // data<T>() call refresh.
+//
+// On a GPU runs are queued on the current stream. From its second run on a program whose values all
+// lie there is one CUDA Graph, unless C++ functions are called in between.
 
 #include <memory>
 #include <string>
@@ -85,7 +88,9 @@ class REPRISE_API Program {
   const Plan& plan() const;
   bool shares_arena_with(const Program& other) const;
   ProgramMemory memory() const;
-  /// Memory in figures, and a table of the largest values.
+  /// "one CUDA graph of 12 kernels", "a loop of 12 calls"; on a GPU a loop says why it is one.
+  std::string replay() const;
+  /// Memory in figures, and a table of the largest values; on a GPU also how it runs.
   std::string report() const;
 
   /// One safetensors file: the values of the captures, and the text of the graph in its metadata.

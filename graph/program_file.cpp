@@ -47,7 +47,7 @@ Graph read_graph(const SafeTensors& file) {
     const Value& value = graph.value(capture.value);
     Tensor& memory = memory_of[static_cast<size_t>(value.root)];
     if (!memory.defined()) {
-      memory = file.at(capture.name);
+      memory = file.at(capture.name).to(value.meta.device);
       ++memories;
     }
     capture.tensor = view_of(memory, value, capture.name);
@@ -79,8 +79,9 @@ Program Program::load(const std::string& path) {
   try {
     return Program(read_graph(file), {.passes = "none"});
   } catch (const Error& error) {
-    fail(error.kind() == ErrorKind::OutOfMemory ? ErrorKind::OutOfMemory : ErrorKind::Format, path,
-         ": ", error.what());
+    const bool of_machine =
+        error.kind() == ErrorKind::OutOfMemory || error.kind() == ErrorKind::Device;
+    fail(of_machine ? error.kind() : ErrorKind::Format, path, ": ", error.what());
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "../core/device_context.h"
 #include "../core/dispatch.h"
 #include "../core/ops.h"
 #include "program_state.h"
@@ -64,6 +65,16 @@ void check_count(std::string_view what, size_t expected, size_t got) {
 bool same_places(const std::vector<Port>& ports, std::span<const Tensor> tensors) {
   return std::ranges::equal(ports, tensors, {}, &Port::bound,
                             [](const Tensor& t) { return static_cast<void*>(t.raw_data()); });
+}
+
+void run_call(const BoundCall& call) {
+  if (call.device.kind == Device::Kind::cpu) [[likely]] {
+    return call.op->launch(Device::cpu(), call.launch);
+  }
+  const int device = call.device.index;
+  Launch launch = call.launch;
+  launch.stream.handle = current_stream(device);
+  launch_on(device_context(device, call.op->name()), *call.op, launch, device);
 }
 
 template <class F>
@@ -150,7 +161,7 @@ void ProgramState::run_steps(const std::vector<BoundCall>& list) {
   const BoundCall* step = list.data();
   const BoundCall* const end = step + list.size();
   try {
-    for (; step != end; ++step) step->op->launch(Device::cpu(), step->launch);
+    for (; step != end; ++step) run_call(*step);
   } catch (Error& error) {
     const auto call = static_cast<size_t>(step->call);
     if (call < compiled->graph.code.size() && !compiled->graph.code[call].where.empty()) {
@@ -189,6 +200,20 @@ void ProgramState::run_prologue(MemoryCheck* checks) {
   stale = false;
 }
 
+void ProgramState::run_main() {
+  if (replay == nullptr) return run_steps(steps);
+  try {
+    replay->draw_numbers();
+    if (replay->is_captured())
+      replay->launch(inputs, outputs);
+    else
+      run_steps(steps);
+  } catch (...) {
+    replay->forget_numbers();
+    throw;
+  }
+}
+
 void ProgramState::run(std::span<const Tensor> in, std::span<const Tensor> out, bool fresh) {
   check(interpreter() == nullptr, ErrorKind::Graph,
         "program: cannot run inside a trace; call the function that it was compiled from");
@@ -204,6 +229,9 @@ void ProgramState::run(std::span<const Tensor> in, std::span<const Tensor> out, 
   const Tensors copies = bind_inputs(in);
   if (!fresh) check_outputs(out);
   if (!fresh || writes) check_overlaps(in, out);
+  if (replay != nullptr) {
+    replay->capture(inputs, outputs, steps.size(), [this] { run_steps(steps); });
+  }
   for (size_t i = 0; i < in.size(); ++i) {
     const bool copied = !copies.empty() && copies[i].defined();
     inputs[i].bind((copied ? copies[i] : in[i]).raw_data());
@@ -223,8 +251,10 @@ void ProgramState::run(std::span<const Tensor> in, std::span<const Tensor> out, 
     run_prologue(&checks);
     run_checked(steps, checks);
   } else {
+    arena->acquire();
+    const AtEnd release_memory([&] { arena->release(); });
     run_prologue(nullptr);
-    run_steps(steps);
+    run_main();
   }
 }
 

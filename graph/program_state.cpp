@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "../core/ops/elementwise.h"
+#include "../core/ops/random.h"
 
 namespace reprise::detail {
 
@@ -17,8 +18,17 @@ size_t MetaHash::operator()(const Meta* meta) const {
 
 ProgramState::ProgramState(std::shared_ptr<const Compiled> shared, std::shared_ptr<Arena> memory)
     : compiled(std::move(shared)), arena(std::move(memory)) {
-  if (arena == nullptr) arena = std::make_shared<Arena>(compiled->plan.arena_bytes);
+  if (const std::optional<Device> gpu = gpu_of(compiled->graph)) {
+    why_loop = obstacle_to_capture(compiled->graph);
+    if (why_loop.empty()) replay = std::make_unique<CudaReplay>(*gpu);
+  }
+  if (arena == nullptr) arena = std::make_shared<Arena>(compiled->plan.parts);
   build();
+}
+
+std::string ProgramState::how_it_runs() const {
+  if (replay != nullptr) return replay->text(steps.size());
+  return text("a loop of ", steps.size(), " calls", why_loop.empty() ? "" : ", since ", why_loop);
 }
 
 void ProgramState::build() {
@@ -31,11 +41,16 @@ void ProgramState::build() {
   }
   size_t operands = 0;
   for (const Call& call : graph.code) operands += call.in.size() + call.out.size();
-  views.reserve(operands + 2 * plan.copied.size());  // steps point into it
+  views.reserve(operands + graph.code.size() + 2 * plan.copied.size());  // steps point into it
   for (size_t i = 0; i < graph.code.size(); ++i) {
     const Call& call = graph.code[i];
     if (call.op->traits().alias && call.into == kNoValue) continue;
     const std::span<const ValueId> out = call.out;
+    const auto* random = replay == nullptr ? nullptr : as<RandomBlocks>(*call.op);
+    if (random != nullptr) {
+      add_random(*random, out[0], static_cast<int32_t>(i));
+      continue;
+    }
     add_step(call.op, call.in, out.first(returned_outputs(call)), static_cast<int32_t>(i));
   }
   for (int32_t k : plan.copied) add_copy(static_cast<size_t>(k));
@@ -101,7 +116,16 @@ void ProgramState::add_step(const OpRef& op, std::span<const ValueId> in,
   const int32_t scratch = plan.workspace[static_cast<size_t>(call)];
   void* workspace = scratch < 0 ? nullptr : arena->at(plan.slot(scratch).offset);
   auto& list = call < compiled->graph.prologue ? prologue : steps;
-  list.push_back({op, {all.first(in.size()), all.subspan(in.size()), workspace, {}}, call});
+  const Device device = device_of(compiled->graph, compiled->graph.code[static_cast<size_t>(call)]);
+  list.push_back({op, {all.first(in.size()), all.subspan(in.size()), workspace, {}}, call, device});
+}
+
+void ProgramState::add_random(const RandomBlocks& op, ValueId out, int32_t call) {
+  const std::span<View> all = take_views(2);
+  all[0] = replay->take_counter(op.count);
+  all[1] = resolve(out, all[1]);
+  const Model<NextBlocks> next({op.count});
+  steps.push_back({next.keep(), {all.first(1), all.subspan(1), nullptr, {}}, call, op.device});
 }
 
 void ProgramState::add_copy(size_t output) {
@@ -111,7 +135,8 @@ void ProgramState::add_copy(size_t output) {
   outputs[output].patches.push_back({&all[1], 0});
   const Model<Copy> copy({outputs[output].meta.dtype});
   const auto end = static_cast<int32_t>(compiled->graph.code.size());
-  steps.push_back({copy.keep(), {all.first(1), all.subspan(1), nullptr, {}}, end});
+  steps.push_back(
+      {copy.keep(), {all.first(1), all.subspan(1), nullptr, {}}, end, outputs[output].meta.device});
 }
 
 }  // namespace reprise::detail

@@ -2,52 +2,25 @@
 // What a program is made of once it is bound: steps whose operands are addresses, ports that take
 // the addresses of a run.
 
-#include <atomic>
 #include <unordered_set>
 
-#include "../core/allocator.h"
+#include "arena.h"
+#include "cuda_replay.h"
 #include "memory_check.h"
 #include "program.h"
 
+namespace reprise {
+struct RandomBlocks;
+}
+
 namespace reprise::detail {
-
-struct Arena {
-  explicit Arena(int64_t size) : bytes(static_cast<size_t>(size)), data(allocate(bytes)) {}
-  ~Arena() { deallocate(data, bytes); }
-  Arena(const Arena&) = delete;
-  std::byte* at(int64_t offset) const { return static_cast<std::byte*>(data) + offset; }
-
-  size_t bytes;
-  void* data;
-  std::atomic_flag running;
-  const void* last_user = nullptr;  // the state whose values lie here
-};
 
 /// One op call with its operands resolved.
 struct BoundCall {
   OpRef op;
   Launch launch;
   int32_t call;  // index into the code; its size for the copy of an output
-};
-
-/// A view whose address is that of an input or output of the run.
-struct Patch {
-  View* view;
-  int64_t bytes;
-};
-
-/// An input or output: what it must be, and who looks at it.
-struct Port {
-  Meta meta;
-  std::vector<Patch> patches;
-  void* bound = nullptr;
-  bool written = false;
-
-  void bind(void* data) {
-    if (data == bound) return;
-    for (const Patch& p : patches) p.view->data = static_cast<std::byte*>(data) + p.bytes;
-    bound = data;
-  }
+  Device device = {};
 };
 
 /// Bytes from the first to behind the last.
@@ -91,6 +64,8 @@ struct ProgramState {
   /// Makes an arena when it gets none.
   explicit ProgramState(std::shared_ptr<const Compiled> shared,
                         std::shared_ptr<Arena> arena = nullptr);
+  ~ProgramState() { arena->settle(); }  // what the GPU still uses is freed behind it
+  ProgramState(const ProgramState&) = delete;
 
   /// Fresh outputs need no checks.
   void run(std::span<const Tensor> in, std::span<const Tensor> out, bool fresh);
@@ -98,7 +73,12 @@ struct ProgramState {
   void check_outputs(std::span<const Tensor> out) const;
   void check_overlaps(std::span<const Tensor> in, std::span<const Tensor> out);
 
+  /// "one CUDA graph of 12 kernels", "a loop of 12 calls"
+  std::string how_it_runs() const;
+
   std::shared_ptr<const Compiled> compiled;
+  std::string why_loop;                // for a program of a GPU of which no CUDA Graph can be made
+  std::unique_ptr<CudaReplay> replay;  // for the others
   std::shared_ptr<Arena> arena;
   std::vector<View> views;
   /// Of equal metas all views use one, so that a run reads little memory besides the values.
@@ -119,10 +99,12 @@ struct ProgramState {
   View resolve(ValueId id, View& place);
   void add_step(const OpRef& op, std::span<const ValueId> in, std::span<const ValueId> out,
                 int32_t call);
+  void add_random(const RandomBlocks& op, ValueId out, int32_t call);
   void add_copy(size_t output);
   std::span<View> take_views(size_t count);
   void run_prologue(MemoryCheck* checks);
   void run_steps(const std::vector<BoundCall>& list);
+  void run_main();
   void run_checked(const std::vector<BoundCall>& list, MemoryCheck& checks);
 };
 

@@ -61,6 +61,9 @@ class Verifier {
   void define_external(ValueId id, std::string_view what) {
     define(id);
     const ValueId memory = root(id);
+    expect(graph_.meta(id).device == graph_.meta(memory).device &&
+               graph_.meta(id).device.kind != Device::Kind::meta,
+           what, " %", id, " lies on ", graph_.meta(id).device);
     expect(memory == id || (defined_[index(memory)] && what == "capture"), what, " %", id,
            " does not begin a memory");
     for (int64_t stride : graph_.meta(id).strides) {
@@ -101,6 +104,7 @@ class Verifier {
     expect(returned_outputs(call) == returned.size(), "expected ", returned.size(),
            " outputs besides written inputs, got ", returned_outputs(call));
     if (after) check_after(call);
+    check_devices(call, metas, returned);
     for (size_t k = 0; k < call.out.size(); ++k) {
       check_output(call, k, k < returned.size() ? &returned[k] : nullptr);
     }
@@ -121,6 +125,21 @@ class Verifier {
   void check_after(const Call& call) const {
     expect(call.in.size() == 2 && root(call.in[0]) == root(call.in[1]),
            "expected two values of one memory");
+  }
+
+  /// A kernel reads and writes the memory of one device; only copies between devices cross.
+  void check_devices(const Call& call, const Metas& in, const Metas& returned) const {
+    for (const Meta& meta : in) {
+      expect(meta.device == in[0].device, "its operands lie on ", in[0].device, " and on ",
+             meta.device);
+    }
+    const bool follows = !in.empty() && !call.op->traits().crosses;
+    for (size_t k = 0; k < returned.size(); ++k) {
+      const Device expected = follows ? in[0].device : returned[k].device;
+      const Device device = graph_.meta(call.out[k]).device;
+      expect(device == expected, "output %", call.out[k], " should lie on ", expected, ", lies on ",
+             device);
+    }
   }
 
   void check_output(const Call& call, size_t k, const Meta* inferred) {

@@ -20,6 +20,13 @@ Metas RandomBlocks::infer(std::span<const Meta> in) const {
   return {Meta({2}, int64, device)};
 }
 
+Metas NextBlocks::infer(std::span<const Meta> in) const {
+  check_count(name, in, 1);
+  check_blocks(name, in[0]);
+  check(count >= 0, ErrorKind::Value, name, ": expected a count of at least 0, got ", count);
+  return {Meta({2}, int64)};
+}
+
 Metas Random::infer(std::span<const Meta> in) const {
   check_count(name, in, 1);
   check_blocks(name, in[0]);

@@ -20,6 +20,18 @@ struct RandomBlocks {
   void cuda(const Launch& l) const;
 };
 
+/// (counter int64[2]) -> int64[2]: what the counter says, which is then raised by the blocks for
+/// `count` elements. Programs of a GPU have it in place of RandomBlocks: it reads no host memory.
+struct NextBlocks {
+  int64_t count;
+  static constexpr std::string_view name = "next_blocks";
+  static constexpr unsigned writes = 0b1;
+  auto tie() const { return std::tuple(Attr("count", count)); }
+  Metas infer(std::span<const Meta> in) const;
+  void cpu(const Launch& l) const;
+  void cuda(const Launch& l) const;
+};
+
 /// (blocks) -> uniform in [low, high), or normal with mean `low` and standard deviation `high` when
 /// `normal`.
 struct Random {

@@ -1,7 +1,7 @@
 // Optimizer steps of equal attributes and one learning rate become one call, which runs where the
 // last of them ran. So between the first and the last nothing may read or write what a step wrote,
 // and no gradient may be written. Small ones wait for others; a large one does not, since its
-// gradient takes up memory meanwhile.
+// gradient takes up memory meanwhile. A GPU has more of it, and waits longer for a launch.
 
 #include <algorithm>
 #include <unordered_map>
@@ -14,14 +14,19 @@ namespace reprise::passes {
 namespace {
 
 constexpr int32_t kNoGroup = -1;
-constexpr size_t kWaitingBytes = 128 << 10;  // of gradients
+
+/// Bytes of gradients that wait.
+constexpr size_t waiting_bytes(Device device) {
+  return device.kind == Device::Kind::cuda ? 32 << 20 : 128 << 10;
+}
 
 size_t index(int32_t id) { return static_cast<size_t>(id); }
 
 struct Group {
   std::vector<size_t> calls;
   int32_t deadline = kNever;  // a later call must not join
-  size_t bytes = 0;           // of gradients
+  size_t bytes = 0;           // of gradients, and how many may wait
+  size_t room = 0;
 };
 
 class Merger {
@@ -48,7 +53,7 @@ class Merger {
     return as<SgdStep>(op) != nullptr || as<AdamStep>(op) != nullptr;
   }
   static bool takes(const Group& group, size_t call) {
-    return group.deadline >= static_cast<int32_t>(call) && group.bytes < kWaitingBytes;
+    return group.deadline >= static_cast<int32_t>(call) && group.bytes < group.room;
   }
   int32_t& group_that_wrote(ValueId id) { return written_by_[index(graph_.value(id).root)]; }
 
@@ -64,7 +69,7 @@ class Merger {
     const auto [found, is_new] = latest_.try_emplace(text(call.op->text(), " ", call.in[0]));
     if (is_new || !takes(groups_[index(found->second)], i)) {
       found->second = static_cast<int32_t>(groups_.size());
-      groups_.emplace_back();
+      groups_.emplace_back().room = waiting_bytes(graph_.meta(call.in[0]).device);
     }
     Group& group = groups_[index(found->second)];
     group.calls.push_back(i);

@@ -16,7 +16,8 @@ size_t bytes_spanned(const Meta& meta) {
 }
 
 Tensor wrap(const View& view) {
-  auto memory = make_ref<Storage>(view.data, bytes_spanned(*view.meta), [](void*) {});
+  auto memory = make_ref<Storage>(
+      view.data, bytes_spanned(*view.meta), [](void*) {}, view.meta->device);
   return Tensor(make_ref<TensorImpl>(*view.meta, std::move(memory)));
 }
 

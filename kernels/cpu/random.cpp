@@ -101,6 +101,15 @@ void RandomBlocks::cpu(const Launch& l) const {
   bits[1] = static_cast<int64_t>(generator.reserve(static_cast<uint64_t>(count)));
 }
 
+void NextBlocks::cpu(const Launch& l) const {
+  const View& counter = l.in[0];
+  auto& next = counter.as<int64_t>()[counter.meta->strides[0]];
+  auto* bits = l.out[0].as<int64_t>();
+  bits[0] = *counter.as<int64_t>();
+  bits[1] = next;
+  next += static_cast<int64_t>(random_blocks_for(static_cast<uint64_t>(count)));
+}
+
 void Random::cpu(const Launch& l) const {
   const View& out = l.out[0];
   const Blocks blocks(l.in[0]);

@@ -5,7 +5,6 @@
 #include "../../core/ops/elementwise.h"
 #include "../../core/ops/fused.h"
 #include "../../core/ops/fused_loss.h"
-#include "../../core/ops/host_call.h"
 #include "../../core/ops/index.h"
 #include "../../core/ops/norm.h"
 #include "../../core/ops/random.h"
@@ -25,8 +24,6 @@ namespace reprise {
 REPRISE_NOT_YET(Fused)
 
 REPRISE_NOT_YET(LogSoftmaxGatherGrad)
-
-REPRISE_NOT_YET(HostCall)
 
 REPRISE_NOT_YET(Gather)
 REPRISE_NOT_YET(GatherGrad)

@@ -4,6 +4,8 @@
 #include "../../core/device_runtime.h"
 
 #include <algorithm>
+#include <memory>
+#include <vector>
 
 #include "../../core/op.h"
 #include "memory.h"
@@ -14,6 +16,16 @@ namespace {
 
 cudaStream_t stream_of(void* stream) { return static_cast<cudaStream_t>(stream); }
 cudaEvent_t event_of(void* event) { return static_cast<cudaEvent_t>(event); }
+
+/// What a stream that is captured would have the next node wait for.
+cudaError_t capture_info(cudaStream_t stream, cudaStreamCaptureStatus* status,
+                         const cudaGraphNode_t** last, size_t* count) {
+#if CUDART_VERSION >= 13000
+  return cudaStreamGetCaptureInfo(stream, status, nullptr, nullptr, last, nullptr, count);
+#else
+  return cudaStreamGetCaptureInfo(stream, status, nullptr, nullptr, last, count);
+#endif
+}
 
 /// Of cudaStreamQuery and cudaEventQuery.
 bool is_ready(cudaError_t status, const char* call) {
@@ -29,6 +41,33 @@ cudaMemcpyKind kind_of(Device to, Device from) {
   if (to.kind == Device::Kind::cpu) return cudaMemcpyDeviceToHost;
   return from.kind == Device::Kind::cpu ? cudaMemcpyHostToDevice : cudaMemcpyDeviceToDevice;
 }
+
+/// A captured graph. Its nodes are needed as long as copies may be given other addresses.
+struct Graph {
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t exec = nullptr;
+
+  Graph() = default;
+  Graph(const Graph&) = delete;
+  ~Graph() {
+    if (exec != nullptr) (void)cudaGraphExecDestroy(exec);
+    if (graph != nullptr) (void)cudaGraphDestroy(graph);
+  }
+
+  int64_t kernels() const {
+    size_t count = 0;
+    REPRISE_CUDA_CHECK(cudaGraphGetNodes(graph, nullptr, &count));
+    std::vector<cudaGraphNode_t> nodes(count);
+    REPRISE_CUDA_CHECK(cudaGraphGetNodes(graph, nodes.data(), &count));
+    return std::ranges::count_if(nodes, [](cudaGraphNode_t node) {
+      cudaGraphNodeType type{};
+      REPRISE_CUDA_CHECK(cudaGraphNodeGetType(node, &type));
+      return type == cudaGraphNodeTypeKernel;
+    });
+  }
+};
+
+Graph& graph_of(void* graph) { return *static_cast<Graph*>(graph); }
 
 class CudaRuntime final : public DeviceRuntime {
  public:
@@ -141,6 +180,45 @@ class CudaRuntime final : public DeviceRuntime {
       fail(error.kind(), op.name(), ": ", error.what());
     }
   }
+
+  void begin_capture(int device, void* stream) override {
+    const OnDevice on(device);
+    REPRISE_CUDA_CHECK(cudaStreamBeginCapture(stream_of(stream), cudaStreamCaptureModeThreadLocal));
+  }
+  CapturedGraph end_capture(int device, void* stream) noexcept override {
+    try {
+      const OnDevice on(device);
+      auto made = std::make_unique<Graph>();
+      REPRISE_CUDA_CHECK(cudaStreamEndCapture(stream_of(stream), &made->graph));
+      REPRISE_CUDA_CHECK(cudaGraphInstantiate(&made->exec, made->graph, 0));
+      const int64_t kernels = made->kernels();
+      return {made.release(), kernels, {}};
+    } catch (const std::exception& error) {
+      (void)cudaGetLastError();
+      return {nullptr, 0, error.what()};
+    }
+  }
+  void* captured_copy(int device, void* stream) override {
+    const OnDevice on(device);
+    cudaStreamCaptureStatus status{};
+    const cudaGraphNode_t* last = nullptr;
+    size_t count = 0;
+    REPRISE_CUDA_CHECK(capture_info(stream_of(stream), &status, &last, &count));
+    ensure(count == 1, "cuda: a capture without a last copy");
+    return last[0];
+  }
+  void set_copy(int device, void* graph, void* copy, void* to, const void* from,
+                size_t bytes) override {
+    const OnDevice on(device);
+    REPRISE_CUDA_CHECK(cudaGraphExecMemcpyNodeSetParams1D(graph_of(graph).exec,
+                                                          static_cast<cudaGraphNode_t>(copy), to,
+                                                          from, bytes, cudaMemcpyDeviceToDevice));
+  }
+  void launch_graph(int device, void* graph, void* stream) override {
+    const OnDevice on(device);
+    REPRISE_CUDA_CHECK(cudaGraphLaunch(graph_of(graph).exec, stream_of(stream)));
+  }
+  void destroy_graph(int, void* graph) noexcept override { delete &graph_of(graph); }
 
  private:
   const int devices_;

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <list>
 #include <map>
 #include <set>
 #include <string>
@@ -30,7 +31,8 @@ class FakeRuntime : public DeviceRuntime {
   /// The log since the last call.
   std::vector<std::string> take_log() { return std::exchange(log, {}); }
   int64_t live_blocks() const { return static_cast<int64_t>(blocks_.size()); }
-  int live_events = 0, live_pinned = 0;
+  int live_events = 0, live_pinned = 0, live_graphs = 0;
+  std::string refused_in_captures;  ///< the name of an op
 
   int device_count() override { return devices_; }
   cuda::DeviceProperties properties(int device) override {
@@ -84,12 +86,48 @@ class FakeRuntime : public DeviceRuntime {
   double elapsed_ms(int, void*, void*) override { return 1.5; }
 
   void copy(MemoryPlace to, MemoryPlace from, size_t bytes, void* stream) override {
+    if (captures(stream)) {
+      Copied& copied = capturing_->copies.emplace_back(Copied{to.data, from.data, bytes});
+      capturing_->work.push_back([&] { std::memcpy(copied.to, copied.from, copied.bytes); });
+      return;
+    }
     log.push_back(text("copy ", from.device, " ", to.device, " ", number(stream)));
     std::memcpy(to.data, from.data, bytes);
   }
   void launch(const OpBase& op, const Launch& launch, int device) override {
+    if (refused_in_captures == op.name() && capturing_ != nullptr) {
+      fail(ErrorKind::Device, op.name(), ": operation not permitted when stream is capturing");
+    }
+    if (captures(launch.stream.handle)) return capture(op, launch);
     note(text(op.name(), " "), device, launch.stream.handle);
-    op.launch(Device::cpu(), launch);
+    run_on_host(op, launch);
+  }
+
+  void begin_capture(int device, void* stream) override {
+    check(stream != nullptr, ErrorKind::Device, "the default stream cannot be captured");
+    note("begin capture ", device, stream);
+    capturing_ = std::make_unique<FakeGraph>();
+    captured_stream_ = stream;
+  }
+  CapturedGraph end_capture(int device, void* stream) noexcept override {
+    note("end capture ", device, stream);
+    ++live_graphs;
+    const auto copies = static_cast<int64_t>(capturing_->copies.size());
+    const int64_t kernels = static_cast<int64_t>(capturing_->work.size()) - copies;
+    return {capturing_.release(), kernels, {}};
+  }
+  void* captured_copy(int, void*) override { return &capturing_->copies.back(); }
+  void set_copy(int, void*, void* copy, void* to, const void* from, size_t bytes) override {
+    log.push_back("set copy");
+    *static_cast<Copied*>(copy) = {to, from, bytes};
+  }
+  void launch_graph(int device, void* graph, void* stream) override {
+    note("launch graph ", device, stream);
+    for (const auto& work : static_cast<FakeGraph*>(graph)->work) work();
+  }
+  void destroy_graph(int, void* graph) noexcept override {
+    --live_graphs;
+    delete static_cast<FakeGraph*>(graph);
   }
 
  private:
@@ -102,7 +140,41 @@ class FakeRuntime : public DeviceRuntime {
     log.push_back(text(what, device, " ", number(stream)));
   }
 
+  struct Copied {
+    void* to;
+    const void* from;
+    size_t bytes;
+  };
+  struct FakeGraph {
+    std::list<Copied> copies;
+    std::vector<std::function<void()>> work;
+  };
+
+  bool captures(void* stream) const { return capturing_ != nullptr && stream == captured_stream_; }
+  /// With the scratch that the kernel of the CPU needs.
+  static void run_on_host(const OpBase& op, Launch launch) {
+    Metas metas;
+    for (const View& view : launch.in) metas.push_back(*view.meta);
+    const std::unique_ptr<void, void (*)(void*)> scratch(
+        host_block(op.workspace(metas, Device::cpu())), std::free);
+    launch.workspace = scratch.get();
+    op.launch(Device::cpu(), launch);
+  }
+
+  /// A graph knows addresses; what a launch refers to may be gone when it runs.
+  void capture(const OpBase& op, const Launch& launch) {
+    capturing_->work.push_back(
+        [op = op.keep(), launch, in = copied(launch.in), out = copied(launch.out)] {
+          run_on_host(*op, {in, out, launch.workspace, launch.stream});
+        });
+  }
+  static std::vector<View> copied(std::span<const View> views) {
+    return {views.begin(), views.end()};
+  }
+
   int devices_;
+  std::unique_ptr<FakeGraph> capturing_;
+  void* captured_stream_ = nullptr;
   std::map<void*, int64_t> blocks_;
   int64_t in_use_ = 0, kept_ = 0;
   std::set<void*> pinned_;

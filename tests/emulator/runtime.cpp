@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <list>
 #include <map>
 #include <mutex>
 #include <vector>
@@ -20,11 +21,15 @@ struct CUstream_st {
 struct CUevent_st {
   bool recorded = false;
 };
+struct CUgraphNode_st {
+  reprise::emulator::Work work;
+  bool is_copy;
+};
 struct CUgraph_st {
-  std::vector<reprise::emulator::Work> work;
+  std::list<CUgraphNode_st> nodes;  // they keep their places
 };
 struct CUgraphExec_st {
-  std::vector<reprise::emulator::Work> work;
+  std::vector<std::pair<cudaGraphNode_t, reprise::emulator::Work>> work;
 };
 
 namespace reprise::emulator {
@@ -93,10 +98,14 @@ cudaError_t keep_error(cudaError_t status) {
 
 cudaError_t enqueue(cudaStream_t stream, Work work) {
   if (stream != nullptr && stream->captures) {
-    stream->graph->work.push_back(std::move(work));
+    stream->graph->nodes.push_back({std::move(work), false});
     return cudaSuccess;
   }
   return keep_error(work());
+}
+
+Work copying(void* to, const void* from, size_t bytes) {
+  return [=] { return std::memmove(to, from, bytes), cudaSuccess; };
 }
 
 }  // namespace reprise::emulator
@@ -180,7 +189,9 @@ cudaError_t cudaFreeHost(void* block) { return std::free(block), cudaSuccess; }
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind,
                             cudaStream_t stream) {
-  return enqueue(stream, [=] { return std::memmove(to, from, bytes), cudaSuccess; });
+  const cudaError_t status = enqueue(stream, copying(to, from, bytes));
+  if (stream != nullptr && stream->captures) stream->graph->nodes.back().is_copy = true;
+  return status;
 }
 cudaError_t cudaMemcpyPeerAsync(void* to, int, const void* from, int, size_t bytes,
                                 cudaStream_t stream) {
@@ -242,18 +253,44 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* 
                                                    : cudaStreamCaptureStatusActive;
   return cudaSuccess;
 }
+cudaError_t cudaStreamGetCaptureInfo(cudaStream_t stream, cudaStreamCaptureStatus* status,
+                                     unsigned long long*, cudaGraph_t*,
+                                     const cudaGraphNode_t** last, const cudaGraphEdgeData**,
+                                     size_t* count) {
+  thread_local cudaGraphNode_t node = nullptr;
+  (void)cudaStreamIsCapturing(stream, status);
+  *count = *status == cudaStreamCaptureStatusActive && !stream->graph->nodes.empty() ? 1 : 0;
+  if (*count == 1) node = &stream->graph->nodes.back();
+  return *last = &node, cudaSuccess;
+}
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {
-  return *exec = new CUgraphExec_st{graph->work}, cudaSuccess;
+  *exec = new CUgraphExec_st;
+  for (CUgraphNode_st& node : graph->nodes) (*exec)->work.emplace_back(&node, node.work);
+  return cudaSuccess;
+}
+cudaError_t cudaGraphExecMemcpyNodeSetParams1D(cudaGraphExec_t exec, cudaGraphNode_t copy, void* to,
+                                               const void* from, size_t bytes, cudaMemcpyKind) {
+  for (auto& [node, work] : exec->work) {
+    if (node == copy && node->is_copy) return work = copying(to, from, bytes), cudaSuccess;
+  }
+  return keep_error(cudaErrorInvalidValue);
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
-  for (const Work& work : exec->work) {
+  for (const auto& [node, work] : exec->work) {
     const cudaError_t status = enqueue(stream, work);
     if (status != cudaSuccess) return status;
   }
   return cudaSuccess;
 }
-cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t*, size_t* count) {
-  return *count = graph->work.size(), cudaSuccess;
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, size_t* count) {
+  *count = graph->nodes.size();
+  for (CUgraphNode_st& node : graph->nodes) {
+    if (nodes != nullptr) *nodes++ = &node;
+  }
+  return cudaSuccess;
+}
+cudaError_t cudaGraphNodeGetType(cudaGraphNode_t node, cudaGraphNodeType* type) {
+  return *type = node->is_copy ? cudaGraphNodeTypeMemcpy : cudaGraphNodeTypeKernel, cudaSuccess;
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) { return delete graph, cudaSuccess; }
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) { return delete exec, cudaSuccess; }

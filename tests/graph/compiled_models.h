@@ -15,9 +15,10 @@ inline ModelCompileOptions exact(ModelCompileOptions options = {}) {
 }
 
 /// Batch norm, dropout, a shared layer, branches, a view, a constant with a gradient.
-inline SymbolicModel busy_model() {
+inline SymbolicModel busy_model(Device device = {}) {
   const Tensor x = Input({6, 4});
-  const Tensor scale = tensor({1.5, -0.5, 2.0, 1.0, 0.25, -1.0}, {.requires_grad = true});
+  const Tensor scale =
+      tensor({1.5, -0.5, 2.0, 1.0, 0.25, -1.0}, {.device = device, .requires_grad = true});
   nn::Linear shared(6, 6);
   Tensor h = nn::BatchNorm1d(6)(relu(shared(mean(x, 2) * scale)));
   h = nn::Dropout(0.3)(shared(h)) + h;
@@ -33,7 +34,7 @@ inline Tensors gradients(SymbolicModel& model, const Tensor& x, std::vector<size
   model.zero_grad();
   const Tensor in = x.detach().requires_grad_();
   const Tensors ys = model.outputs(in);
-  Tensor loss = zeros({}, {.dtype = x.dtype()});
+  Tensor loss = zeros({}, {.dtype = x.dtype(), .device = x.device()});
   for (size_t i : used) loss = loss + (ys[i] * ys[i]).sum() * static_cast<double>(i + 1);
   loss.backward();
   Tensors out;

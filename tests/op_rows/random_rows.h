@@ -69,6 +69,20 @@ REPRISE_ROW(RandomBlocks, [] {
   row.any_batch = false;
   return row;
 }())
+REPRISE_ROW(NextBlocks, [] {
+  OpRow row = filling_row(
+      "next_blocks",
+      [](const Tensor& x) {
+        const auto seed = static_cast<int64_t>(kSeed);
+        const Tensor counter = tensor({seed, seed}, {.dtype = int64, .device = x.device()});
+        (void)apply(NextBlocks{7}, counter);
+        return apply(NextBlocks{x.numel()}, counter).to(x.dtype());
+      },
+      [](size_t i) { return static_cast<double>(kSeed) + (i == 0 ? 0.0 : 4.0); });
+  row.operands = {{{2}}};
+  row.any_batch = false;
+  return row;
+}())
 REPRISE_ROW(Random, filling_row(
                         "random",
                         [](const Tensor& x) {
