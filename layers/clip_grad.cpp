@@ -19,7 +19,9 @@ Tensors gradients_of(std::span<const Tensor> params) {
 
 Tensor norm_of(const Tensors& gradients, bool largest) {
   Tensors parts;
-  for (const Tensor& g : gradients) parts.push_back(largest ? max(abs(g)) : sum(g * g));
+  const Device device = gradients.front().device();  // all norms come together there
+  for (const Tensor& g : gradients)
+    parts.push_back((largest ? max(abs(g)) : sum(g * g)).to(device));
   return largest ? max(stack(parts)) : sqrt(sum(stack(parts)));
 }
 
@@ -35,7 +37,7 @@ Tensor clip_grad_norm_(std::span<const Tensor> params, double max_norm, double n
   if (gradients.empty()) return zeros({});
   const Tensor norm = norm_of(gradients, largest);
   const Tensor scale = clamp(max_norm / (norm + 1e-6), {}, 1);
-  for (Tensor& g : gradients) g.mul_(scale.to(g.dtype()));
+  for (Tensor& g : gradients) g.mul_(scale.to(g.dtype()).to(g.device()));
   return norm;
 }
 

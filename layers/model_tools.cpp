@@ -9,7 +9,7 @@ namespace reprise::nn {
 namespace {
 
 bool equal_values(const Tensor& a, const Tensor& b) {
-  return a.dtype() == b.dtype() && sum(a != b).item<int64_t>() == 0;
+  return a.dtype() == b.dtype() && sum(a != b.to(a.device())).item<int64_t>() == 0;
 }
 
 }  // namespace

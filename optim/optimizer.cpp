@@ -17,14 +17,31 @@ void Optimizer::step() {
 }
 
 void Optimizer::update(Slot& slot, const Tensor& grad) {
-  if (slot.state.empty()) {
-    const InterpreterGuard eager(nullptr);  // also in a trace, which a replay must not begin anew
-    slot.state = start(slot.param, slot.group);
-  }
+  prepare(slot);
   const auto& [lr, step] = groups_[slot.group];
   Tensors in{lr, slot.param, grad};
   for (const Tensor& tensor : slot.state) in.push_back(tensor);
   dispatch(*step, in);
+}
+
+void Optimizer::prepare(Slot& slot) {
+  const Device device = slot.param.device();
+  Tensor& lr = groups_[slot.group].lr;
+  const bool moved =
+      lr.device() != device || (!slot.state.empty() && slot.state.front().device() != device);
+  if (!slot.state.empty() && !moved) [[likely]]
+    return;
+  const InterpreterGuard eager(nullptr);  // also in a trace, which a replay must not begin anew
+  if (lr.device() != device) {
+    for (const Slot& other : slots_) {
+      check(other.group != slot.group || other.param.device() == device, ErrorKind::Device, name_,
+            ": expected the parameters of a group on one device, got some on ", device, " and on ",
+            other.param.device(), "; make a group for each device");
+    }
+    lr = lr.to(device);
+  }
+  if (slot.state.empty()) slot.state = start(slot.param, slot.group);
+  for (Tensor& tensor : slot.state) tensor = tensor.to(device);
 }
 
 void Optimizer::zero_grad(bool set_to_none) {
@@ -47,7 +64,7 @@ std::vector<Tensor> Optimizer::parameters() const {
 
 double Optimizer::lr(size_t group) const {
   check_group(group);
-  return *groups_[group].lr.data<double>();
+  return groups_[group].lr.item<double>();
 }
 
 void Optimizer::set_lr(double lr, size_t group) {

@@ -69,6 +69,8 @@ class REPRISE_API Optimizer {
   };
 
   void update(Slot& slot, const Tensor& grad);
+  /// Makes what a step remembers, and lets it follow a parameter to another device.
+  void prepare(Slot& slot);
   void check_group(size_t group) const;
 
   std::string_view name_;

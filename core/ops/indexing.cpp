@@ -49,7 +49,8 @@ struct Indexer {
   void operator()(EllipsisType) { dim += ellipsis; }
   void operator()(std::nullopt_t) { y = unsqueeze(y, dim++); }
   void operator()(const Tensor&) {
-    y = index_select(y, dim, positions);
+    const bool both = y.has_data() && positions.has_data();  // the CPU's may pick from a GPU's
+    y = index_select(y, dim, both ? positions.to(y.device()) : positions);
     dim += positions.dim();
   }
 };

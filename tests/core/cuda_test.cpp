@@ -8,11 +8,13 @@
 
 #include <thread>
 
+#include "../../core/compare.h"
 #include "../../core/dispatch.h"
 #include "../../core/ops/transfer.h"
 #include "../../core/random.h"
 #include "../../graph/text.h"
 #include "../../graph/trace.h"
+#include "../../layers/model_tools.h"
 #include "../../layers/nn.h"
 #include "../../optim/optim.h"
 #include "expect.h"
@@ -190,7 +192,7 @@ TEST(FakeCuda, PinnedMemoryIsKeptUntilItsCopyIsDone) {
   const void* const place = pinned.raw_data();
   EXPECT_EQ(pinned.pin_memory().raw_data(), place);
   fake.runtime.take_log();
-  const Tensor there = pinned.cuda();
+  const Tensor there = pinned.cuda(0, true);
   EXPECT_EQ(fake.runtime.take_log().back(), "record 0 0");
   expect_tensor(there, arange(2000));
   fake.runtime.events_are_done = false;
@@ -203,6 +205,88 @@ TEST(FakeCuda, PinnedMemoryIsKeptUntilItsCopyIsDone) {
   other = {};
   cuda::empty_cache();
   EXPECT_EQ(fake.runtime.live_pinned, 0);
+}
+
+TEST(FakeCuda, CopiesThatDoNotBlockOnlyTouchPinnedMemory) {
+  FakeDevices fake;
+  const Tensor pageable = arange(20), pinned = pageable.pin_memory();
+  const auto waits = [&](const auto& copy) {
+    fake.runtime.take_log();
+    copy();
+    return fake.runtime.take_log().back() == "synchronize 0 0";
+  };
+  Tensor there = pageable.cuda(), here = zeros_like(pageable), pinned_here = here.pin_memory();
+  EXPECT_FALSE(waits([&] { there.copy_(pageable); }));
+  EXPECT_TRUE(waits([&] { there.copy_(pinned); }));
+  EXPECT_FALSE(waits([&] { there.copy_(pinned, true); }));
+  EXPECT_TRUE(waits([&] { here.copy_(there); }));
+  EXPECT_TRUE(waits([&] { here.copy_(there, true); }));
+  EXPECT_TRUE(waits([&] { pinned_here.copy_(there); }));
+  EXPECT_FALSE(waits([&] { pinned_here.copy_(there, true); }));
+  Tensor back;
+  EXPECT_FALSE(waits([&] { back = there.cpu(true); }));
+  EXPECT_TRUE(back.is_pinned());
+  EXPECT_FALSE(there.cpu().is_pinned());
+  cuda::synchronize();
+  expect_tensor(back, pageable);
+  // The result keeps its memory until the copy is done, also when it dies before.
+  const void* const place = back.raw_data();
+  fake.runtime.events_are_done = false;
+  back = {};
+  EXPECT_NE(ones({20}, {.dtype = int64}).pin_memory().raw_data(), place);
+  fake.runtime.events_are_done = true;
+  const auto f = [](const Tensors& x) { return Tensors{x[0].cuda(0, true).cpu(true)}; };
+  EXPECT_FALSE(trace(f, {Meta({2}, float32)}).code.empty());
+}
+
+TEST(FakeCuda, GradientsFlowThroughCopiesThatDoNotBlock) {
+  const FakeDevices fake;
+  Tensor x = tensor({1, 2}, {.dtype = float32, .requires_grad = true});
+  const Tensor y = x.cuda(0, true).mul(3).cpu(true);
+  y.sum().backward();
+  expect_tensor(x.grad(), tensor({3.0, 3.0}));
+}
+
+TEST(FakeCuda, OptimizersFollowTheirParameters) {
+  const FakeDevices fake(2);
+  nn::Linear fc(2, 2), other(2, 2);
+  std::vector<Tensor> params = fc.parameters();
+  optim::SGD optimizer(params, {.lr = 0.5, .momentum = 0.9});
+  const auto step = [&](nn::Linear& layer, Device device) {
+    layer.to(device);
+    layer(ones({1, 2}, {.device = device})).sum().backward();
+    optimizer.step();
+    EXPECT_EQ(optimizer.lr(), 0.5);
+    for (const Tensor& t : optimizer.state()) EXPECT_EQ(t.device(), device);
+    optimizer.zero_grad();
+  };
+  for (const Device device : {Device::cuda(), Device::cuda(1), Device::cpu()}) step(fc, device);
+  params.push_back(other.parameters()[0]);
+  optim::Adam mixed(params);
+  other.to(Device::cuda());
+  for (const Tensor& p : params) p.set_grad(zeros_like(p.detach()));
+  expect_error([&] { mixed.step(); }, ErrorKind::Device, {"Adam", "a group for each device"});
+}
+
+TEST(FakeCuda, ToolsTakeTensorsOfDevices) {
+  const FakeDevices fake(2);
+  Tensor a = ones({3}, {.requires_grad = true}), b = ones({3}, {.device = Device::cuda(1)});
+  b.requires_grad_();
+  a.set_grad(full({3}, 3.0));
+  b.set_grad(full({3}, 4.0, {.device = Device::cuda(1)}));
+  const Tensor norm = nn::clip_grad_norm_(std::array{b, a}, 1);
+  EXPECT_EQ(norm.device(), Device::cuda(1));
+  EXPECT_NEAR(norm.item<double>(), std::sqrt(75.0), 1e-5);
+  expect_tensor(a.grad(), full({3}, 3 / std::sqrt(75.0)), 1e-6);
+  nn::clip_grad_value_(std::array{b, a}, 0.25);
+  expect_tensor(b.grad(), full({3}, 0.25));
+  const Tensor x = arange(6).reshape({3, 2}).cuda();
+  expect_tensor(x[tensor({2, 0})], tensor({{4, 5}, {0, 1}}));
+  EXPECT_TRUE(equal(x, x.clone()) && allclose(x, x.clone()));
+  nn::Linear here(2, 2), there = here.clone();
+  there.to(Device::cuda());
+  EXPECT_TRUE(nn::models_have_corresponding_parameters(here, there));
+  here.load_state_dict(there.state_dict());
 }
 
 TEST(FakeCuda, StreamsNestAndBelongToAThread) {
