@@ -58,13 +58,14 @@ int64_t Layout::numel() const {
 
 std::array<Layout, 2> Layout::halves() const {
   std::array<Layout, 2> parts{*this, *this};
-  const int outermost = dims - 1;
-  constexpr int64_t kWidest = 16;  // a dense row is cut where vectors begin
-  int64_t cut = sizes[outermost] / 2;
-  if (outermost == 0 && cut > kWidest) cut -= cut % kWidest;
-  parts[0].sizes[outermost] = cut;
-  parts[1].sizes[outermost] -= cut;
-  for (int k = 0; k < operands; ++k) parts[1].first[k] += cut * steps[outermost][k];
+  int cut_dim = dims - 1;
+  while (sizes[cut_dim] == 1) --cut_dim;
+  constexpr int64_t kWidest = 16;  // a dense row is cut where packs begin
+  int64_t cut = sizes[cut_dim] / 2;
+  if (cut_dim == 0 && cut > kWidest) cut -= cut % kWidest;
+  parts[0].sizes[cut_dim] = cut;
+  parts[1].sizes[cut_dim] -= cut;
+  for (int k = 0; k < operands; ++k) parts[1].first[k] += cut * steps[cut_dim][k];
   return parts;
 }
 

@@ -14,7 +14,7 @@ struct Layout {
   explicit Layout(std::span<const View> views);
 
   int64_t numel() const;
-  /// The outermost dimension cut in two; `numel` is at least 2.
+  /// The outermost dimension of more than one element cut in two; `numel` is at least 2.
   std::array<Layout, 2> halves() const;
   /// Elements may be taken `width` at a time: each operand has them side by side and aligned, or
   /// has but one for a whole row. What is left in the end lies in the only dimension.
