@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "../cuda/update.h"
 #include "map.h"
 #include "simd/update.h"
 
@@ -93,8 +94,10 @@ class AdamNumbers {
 }  // namespace
 }  // namespace cpu
 
-size_t SgdStep::workspace(std::span<const Meta> in, Device) const {
-  return cpu::Row<cpu::SgdLoop>::workspace(in.size() / writes_period);
+size_t SgdStep::workspace(std::span<const Meta> in, Device device) const {
+  const size_t parameters = in.size() / writes_period;
+  if (device.kind == Device::Kind::cuda) return cuda::update_workspace(parameters);
+  return cpu::Row<cpu::SgdLoop>::workspace(parameters);
 }
 
 void SgdStep::cpu(const Launch& l) const {
@@ -108,8 +111,10 @@ void SgdStep::cpu(const Launch& l) const {
   row.run();
 }
 
-size_t AdamStep::workspace(std::span<const Meta> in, Device) const {
-  return cpu::Row<cpu::AdamLoop>::workspace(in.size() / writes_period);
+size_t AdamStep::workspace(std::span<const Meta> in, Device device) const {
+  const size_t parameters = in.size() / writes_period;
+  if (device.kind == Device::Kind::cuda) return cuda::update_workspace(parameters);
+  return cpu::Row<cpu::AdamLoop>::workspace(parameters);
 }
 
 void AdamStep::cpu(const Launch& l) const {

@@ -56,6 +56,10 @@ int64_t Layout::numel() const {
   return n;
 }
 
+bool Layout::is_dense() const {
+  return dims == 1 && std::all_of(steps[0], steps[0] + operands, [](int64_t s) { return s == 1; });
+}
+
 std::array<Layout, 2> Layout::halves() const {
   std::array<Layout, 2> parts{*this, *this};
   int cut_dim = dims - 1;

@@ -14,6 +14,8 @@ struct Layout {
   explicit Layout(std::span<const View> views);
 
   int64_t numel() const;
+  /// Every operand is dense, in the order that is walked.
+  bool is_dense() const;
   /// The outermost dimension of more than one element cut in two; `numel` is at least 2.
   std::array<Layout, 2> halves() const;
   /// Elements may be taken `width` at a time: each operand has them side by side and aligned, or

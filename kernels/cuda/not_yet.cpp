@@ -10,16 +10,12 @@
 #include "../../core/ops/random.h"
 #include "../../core/ops/reduce.h"
 #include "../../core/ops/softmax.h"
-#include "../../core/ops/update.h"
 #include "../../core/ops/view.h"
 
 namespace reprise {
 
 #define REPRISE_NOT_YET(T) \
   void T::cuda(const Launch&) const { detail::no_kernel(T::name, Device::cuda()); }
-
-
-
 
 REPRISE_NOT_YET(Fused)
 
@@ -33,13 +29,7 @@ REPRISE_NOT_YET(IndexSelectGrad)
 REPRISE_NOT_YET(BatchNorm)
 REPRISE_NOT_YET(BatchNormGrad)
 
-
-
 REPRISE_NOT_YET(Softmax)
 REPRISE_NOT_YET(LogSoftmax)
-
-REPRISE_NOT_YET(SgdStep)
-REPRISE_NOT_YET(AdamStep)
-
 
 }  // namespace reprise

@@ -19,6 +19,7 @@
 #undef __shared__
 #undef __forceinline__
 #undef __launch_bounds__
+#undef __grid_constant__
 #define __global__
 #define __device__
 #define __host__
@@ -26,6 +27,7 @@
 #define __shared__ constinit thread_local  // constinit: no function that sets it up
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+#define __grid_constant__
 
 inline constexpr int warpSize = 32;
 extern constinit thread_local uint3 threadIdx, blockIdx;

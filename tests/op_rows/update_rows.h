@@ -10,7 +10,9 @@ namespace reprise::op_rows {
 
 inline constexpr double kRate = 0.1;
 
-inline Tensor number(double value) { return full({}, value, {.dtype = float64}); }
+inline Tensor number(double value, Device device) {
+  return full({}, value, {.dtype = float64, .device = device});
+}
 
 inline Tensors copies(const Tensors& in) {
   Tensors out;
@@ -43,10 +45,11 @@ inline OpRow update_row(std::string name, const std::vector<Shape>& params,
 template <class T>
 Tensors run_update(const T& op, const Tensors& in, size_t period, double steps) {
   const Tensors s = copies(in);
-  Tensors operands{number(kRate)}, out;
+  const Device device = s[0].device();
+  Tensors operands{number(kRate, device)}, out;
   for (size_t i = 0; i < s.size(); ++i) {
     operands.push_back(s[i]);
-    if (i % period == period - 1) operands.push_back(number(steps));
+    if (i % period == period - 1) operands.push_back(number(steps, device));
     if (i % period != 1) out.push_back(s[i]);
   }
   dispatch(Model(op), operands);
