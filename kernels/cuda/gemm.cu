@@ -3,10 +3,8 @@
 // its way while this one is multiplied. The threads form a square, too; each has kOwn rows and
 // columns of the tile in groups of 16 bytes, which it reads from shared memory at once.
 
-#include "gemm.h"
-
 #include "../../core/ops/elementwise.h"
-#include "launch.cuh"
+#include "gemm.cuh"
 #include "number.cuh"
 #include "pack.cuh"
 
@@ -32,13 +30,6 @@ struct Tile {
 
   /// In the tile, the first of a group of thread `t` of the side.
   static __device__ int place(int group, int t) { return (group * kSide + t) * kGroup; }
-};
-
-/// One factor, as lines (rows of A, columns of B) along k.
-template <class T>
-struct Lines {
-  const T* data;
-  int64_t line, along, matrix;  // steps: to the next line, along it, to the next of the batch
 };
 
 template <class T>
@@ -226,16 +217,7 @@ int64_t tiles_of(const Product& p, int64_t size) {
 
 template <class Tile, class T>
 void launch_tiles(const Problem<T>& p, int64_t tiles, reprise::Stream stream) {
-  constexpr int64_t kMost = INT32_MAX;  // blocks of a grid
-  for (int64_t first = 0; first < tiles; first += kMost) {
-    const auto blocks = static_cast<unsigned>(std::min(tiles - first, kMost));
-    launch(stream, blocks, kTileThreads, multiply<Tile, T>, p, first);
-  }
-}
-
-template <class T>
-Lines<T> lines_of(const Factor& f) {
-  return {static_cast<const T*>(f.data), f.row, f.column, f.matrix};
+  launch_blocks(stream, tiles, kTileThreads, multiply<Tile, T>, p);
 }
 
 }  // namespace
@@ -244,8 +226,8 @@ void gemm(const Product& p, reprise::Stream stream) {
   visit_floating("matmul", p.dtype, [&]<class T>() {
     constexpr int kGroup = kPack<Acc<T>>;
     const Problem<T> problem{
-        .a = lines_of<T>(p.a),
-        .b = lines_of<T>(p.b.transposed()),
+        .a = rows_of<T>(p.a),
+        .b = columns_of<T>(p.b),
         .c = static_cast<T*>(p.c),
         .bias = static_cast<const T*>(p.bias),
         .relu = p.relu,

@@ -9,4 +9,7 @@ namespace reprise::cuda {
 /// around it.
 void gemm(const Product& p, reprise::Stream stream);
 
+/// The same for few rows or few columns, in less time; false for more than 16 of both.
+bool try_thin_gemm(const Product& p, reprise::Stream stream);
+
 }  // namespace reprise::cuda

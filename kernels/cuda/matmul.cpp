@@ -13,6 +13,7 @@ void multiply(const Product& product, const Launch& l) {
   if (product.batch == 0 || product.m == 0 || product.n == 0) return;
   const Product p = folded(product);
   if (try_blas(p, l.workspace, l.stream)) return;
+  if (try_thin_gemm(p, l.stream)) return;
   gemm(p, l.stream);
 }
 

@@ -62,12 +62,13 @@ Tensor matrix_last(Shape s, DType t, Device d) {
 
 View view_of(const Tensor& x) { return {x.numel() == 0 ? nullptr : x.raw_data(), &x.meta()}; }
 
-/// By our own kernel.
-Tensor own_product(const Tensor& a, const Tensor& b) {
+/// By our own kernels.
+Tensor own_product(const Tensor& a, const Tensor& b, bool thin = false) {
   Shape shape = a.shape();
   shape[shape.size() - 1] = b.size(-1);
   const Tensor c = empty(shape, {.dtype = a.dtype(), .device = a.device()});
-  gemm(product_of(view_of(a), view_of(b), view_of(c)), {});
+  const Product p = product_of(view_of(a), view_of(b), view_of(c));
+  if (!thin || !try_thin_gemm(p, {})) gemm(p, {});
   return c.cpu();
 }
 
@@ -86,6 +87,8 @@ class CudaMatmul : public testing::Test {
                  << to_string(x.shape()) << " by " << to_string(x.strides()) << " times "
                  << to_string(y.shape()) << " by " << to_string(y.strides()));
     expect_tensor(own_product(x, y), expected);
+    const bool thin = std::min(expected.size(-1), expected.size(-2)) <= 16;
+    if (thin) expect_tensor(own_product(x, y, true), expected);
     expect_tensor(apply(MatMul{}, x, y).cpu(), expected);
   }
 };
@@ -114,7 +117,11 @@ TEST_F(CudaMatmul, TakesLargeTiles) {
 TEST_F(CudaMatmul, TakesAnyStrides) {
   const Layout layouts[] = {dense, by_columns, of_wider, apart, same_rows, same_columns};
   for (const Layout a : layouts) {
-    for (const Layout b : layouts) expect_exact({17, 21}, a, {21, 19}, b);
+    for (const Layout b : layouts) {
+      expect_exact({17, 21}, a, {21, 19}, b);
+      expect_exact({9, 21}, a, {21, 40}, b);
+      expect_exact({40, 37}, a, {37, 3}, b);
+    }
   }
 }
 

@@ -1,0 +1,36 @@
+#pragma once
+// What our own kernels of matrix products share.
+
+#include "gemm.h"
+#include "launch.cuh"
+
+namespace reprise::cuda {
+
+/// One factor, as lines (rows of A, columns of B) along k.
+template <class T>
+struct Lines {
+  const T* data;
+  int64_t line, along, matrix;  // steps: to the next line, along it, to the next of the batch
+};
+
+template <class T>
+Lines<T> rows_of(const Factor& f) {
+  return {static_cast<const T*>(f.data), f.row, f.column, f.matrix};
+}
+template <class T>
+Lines<T> columns_of(const Factor& f) {
+  return rows_of<T>(f.transposed());
+}
+
+/// Starts as many blocks as wanted: `kernel(problem, number of the grid's first block)`.
+template <class P>
+void launch_blocks(reprise::Stream stream, int64_t blocks, unsigned threads,
+                   void (*kernel)(P, int64_t), const P& problem) {
+  constexpr int64_t kMost = INT32_MAX;  // of one grid
+  for (int64_t first = 0; first < blocks; first += kMost) {
+    launch(stream, static_cast<unsigned>(std::min(blocks - first, kMost)), threads, kernel, problem,
+           first);
+  }
+}
+
+}  // namespace reprise::cuda
