@@ -57,7 +57,9 @@ Batch DataLoader::load(const std::vector<int64_t>& order, int64_t batch) const {
       normalise(images + i * numel);
     }
   });
-  return out;
+  if (options_.device == Device::cpu()) return out;
+  const auto there = [&](const Tensor& x) { return x.pin_memory().to(options_.device, true); };
+  return {there(out.images), there(out.labels)};
 }
 
 void DataLoader::normalise(float* image) const {

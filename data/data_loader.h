@@ -20,6 +20,9 @@ struct DataLoaderOptions {
   bool drop_last = false;  ///< leave a last batch out that is smaller than the others
   /// Of each channel: values become (x - mean) / std. Empty: as they are.
   std::vector<float> mean{}, std{};
+  /// Where batches are wanted. A GPU copies them from pinned memory behind what is queued on its
+  /// current stream, while the next one is loaded.
+  Device device = Device::cpu();
 };
 
 /// `for (const auto& [images, labels] : loader)` is one epoch, and the next such loop the next one.

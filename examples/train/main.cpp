@@ -26,6 +26,19 @@ void stop_on_ctrl_c() {
   ::sigaction(SIGINT, &action, nullptr);
 }
 
+Device device_of(const Options& o) {
+  if (o.device == "cpu") return Device::cpu();
+  check(cuda::is_available(), ErrorKind::Device, "--device cuda: ", cuda::why_not_available());
+  return Device::cuda();
+}
+
+SymbolicModel make_model(const Options& o, const ImageData& data) {
+  const auto classes = static_cast<int64_t>(data.test->classes().size());
+  SymbolicModel model = known_models().at(o.model)(data.test->image_shape(), classes);
+  model.to(device_of(o));
+  return model;
+}
+
 std::unique_ptr<optim::Optimizer> make_optimizer(const Options& o, const SymbolicModel& model) {
   if (o.optimizer == "adam") {
     return std::make_unique<optim::Adam>(model.parameters(), optim::AdamOptions{.lr = o.lr});
@@ -40,7 +53,8 @@ void train_and_save(const Options& o, const ImageData& data, SymbolicModel& mode
                                  .shuffle = true,
                                  .seed = o.seed,
                                  .mean = data.mean,
-                                 .std = data.std});
+                                 .std = data.std,
+                                 .device = device_of(o)});
   const auto optimizer = make_optimizer(o, model);
   std::optional<optim::CosineAnnealingLR> cosine;
   if (o.schedule == "cosine") cosine.emplace(*optimizer, o.epochs);
@@ -53,8 +67,7 @@ void train_and_save(const Options& o, const ImageData& data, SymbolicModel& mode
 
 /// On weights that nobody needs.
 void compare_speed(const Options& o, const ImageData& data) {
-  const auto classes = static_cast<int64_t>(data.test->classes().size());
-  SymbolicModel model = known_models().at(o.model)(data.test->image_shape(), classes);
+  SymbolicModel model = make_model(o, data);
   const auto optimizer = make_optimizer(o, model);
   print_costs(measure_steps(model, *optimizer, o.batch_size, data.test->image_shape()));
 }
@@ -64,8 +77,7 @@ ExitCode run(const Options& o) {
   manual_seed(o.seed);
   const ImageData data = load_images(o);
   const auto& classes = data.test->classes();
-  SymbolicModel model =
-      known_models().at(o.model)(data.test->image_shape(), static_cast<int64_t>(classes.size()));
+  SymbolicModel model = make_model(o, data);
   std::cout << model.summary() << std::endl;
   if (!o.draw.empty()) draw_graph(model, {.file = o.draw});
   if (!o.load.empty()) load_weights(model, o.model, o.load);
@@ -73,7 +85,8 @@ ExitCode run(const Options& o) {
   if (stop) return kInterrupted;
   if (!o.eval && o.compile) compare_speed(o, data);
   if (o.compile) model.compile();
-  DataLoader loader(data.test, {.batch_size = 100, .mean = data.mean, .std = data.std});
+  DataLoader loader(
+      data.test, {.batch_size = 100, .mean = data.mean, .std = data.std, .device = device_of(o)});
   const Score score = test(model, loader, stop);
   if (stop) return kInterrupted;
   print_score(score, classes);

@@ -57,6 +57,9 @@ void add_options(CLI::App& app, Options& o, std::string& data) {
       ->capture_default_str();
   app.add_flag("--compile,!--no-compile", o.compile,
                "Run compiled programs (the default) or op by op: the same results");
+  app.add_option("--device", o.device, "Where to train: cpu, or cuda for the first GPU")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
   app.add_option("--threads", o.threads, "Default: all cores")->check(CLI::Range(1, 1024));
   auto* save = app.add_option("--save", o.save, "File for the weights; default: MODEL.safetensors");
   auto* load = app.add_option("--load", o.load, "File of weights to start from");

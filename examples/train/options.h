@@ -13,6 +13,7 @@ struct Options {
   std::string optimizer = "adam", schedule = "cosine";
   double lr = 0;
   uint64_t seed = 0;
+  std::string device = "cpu";
   int threads = 0;  ///< 0: all cores
   std::string save, load, draw;
   bool eval = false;

@@ -1,5 +1,6 @@
 // reprise-train as its users meet it: a process with arguments, output, files and an exit code.
 
+#include "../../core/cuda.h"
 #include "program.h"
 
 namespace reprise {
@@ -59,7 +60,7 @@ TEST_F(Train, HelpNamesTheOptions) {
   EXPECT_EQ(outcome.err, "");
   for (const char* option :
        {"--model", "--data", "--epochs", "--batch-size", "--lr", "--optimizer", "--seed",
-        "--threads", "--compile", "--save", "--load", "--eval", "--draw"}) {
+        "--threads", "--device", "--compile", "--save", "--load", "--eval", "--draw"}) {
     EXPECT_NE(outcome.out.find(option), std::string::npos) << option;
   }
 }
@@ -234,6 +235,18 @@ TEST_F(LongTrain, Cifar10) {
   if (cifar10.empty()) GTEST_SKIP() << "no data: REPRISE_SHARED is not set";
   const Outcome outcome = run({"--data", "cifar10:" + cifar10, "--epochs", "10"});
   EXPECT_GE(accuracy_of(outcome), 50) << outcome.out;
+}
+
+TEST_F(Train, RunsOnADeviceOrSaysWhyNot) {
+  const auto on = [&](const std::string& device) {
+    return tiny({"--epochs", "1", "--device", device});
+  };
+  if (!cuda::is_available()) {
+    return expect_failure(on("cuda"), "--device cuda: " + cuda::why_not_available());
+  }
+  const Outcome there = run(on("cuda")), here = run(on("cpu"));
+  EXPECT_EQ(there.exit_code, 0) << there.err;
+  EXPECT_NEAR(accuracy_of(there), accuracy_of(here), 2);
 }
 
 }  // namespace
