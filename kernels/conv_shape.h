@@ -1,6 +1,8 @@
 #pragma once
 // What the convolution kernels of both devices take: all sizes, and what becomes of the sums.
 
+#include <compare>
+
 #include "../core/ops/conv.h"
 
 namespace reprise {
@@ -17,6 +19,7 @@ struct ConvShape {
   constexpr int64_t out_w() const {
     return (width + 2 * pad_w - dilation_w * (kernel_w - 1) - 1) / stride_w + 1;
   }
+  friend auto operator<=>(const ConvShape&, const ConvShape&) = default;
 };
 
 enum class ConvPass : uint8_t { forward, input_grad, weight_grad };

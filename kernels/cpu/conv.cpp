@@ -13,7 +13,8 @@ namespace {
 
 /// on_cpu<T>() for the CPU's kernels, else what those of CUDA take for a pass.
 template <class F>
-size_t scratch(std::string_view op, ConvPass pass, const ConvShape& s, DType dtype, Device device,
+size_t scratch(std::string_view op, [[maybe_unused]] ConvPass pass,
+               [[maybe_unused]] const ConvShape& s, DType dtype, [[maybe_unused]] Device device,
                F on_cpu) {
 #if defined(REPRISE_HAS_CUDA)
   if (device.kind == Device::Kind::cuda) return cuda::conv_workspace(pass, s, dtype, device);
@@ -103,8 +104,14 @@ void Conv2dInputGrad::cpu(const Launch& l) const {
   });
 }
 
-size_t FusedConv2dInputGrad::workspace(std::span<const Meta> in, Device device) const {
+size_t FusedConv2dInputGrad::workspace(std::span<const Meta> in,
+                                       [[maybe_unused]] Device device) const {
   const ConvShape s = conv_shape(Conv2dInputGrad{*this, size}, in[0].shape, in[1].shape);
+#if defined(REPRISE_HAS_CUDA)
+  if (device.kind == Device::Kind::cuda) {
+    return cuda::masked_conv_workspace(s, in[0].dtype, device);
+  }
+#endif
   return scratch(name, ConvPass::input_grad, s, in[0].dtype, device,
                  [&]<class T>() { return cpu::masked_conv2d_grad_input_workspace<T>(s); });
 }

@@ -1,7 +1,9 @@
-// Conv2d alone and with what follows it, and weights packed for it, which are left as they are.
+// Conv2d alone and with what follows it: by cuDNN and then what follows, or in one kernel of ours.
+// Packed weights are left as they are.
 
 #include "../../core/ops/fused_conv.h"
 #include "activation.h"
+#include "conv_dnn.h"
 #include "conv_gemm.cuh"
 
 namespace reprise {
@@ -10,8 +12,15 @@ namespace {
 
 template <class T>
 void forward(const Launch& l, const ConvShape& s, const ConvTail<T>& tail) {
-  run_conv<ConvForward>(l.stream, s, l.in[1].as<T>(), l.in[0].as<T>(), tail, l.out[0].as<T>(),
-                        l.workspace);
+  const View &x = l.in[0], &w = l.in[1], &y = l.out[0];
+  const ConvOperands operands{x.data, w.data, y.data};
+  const auto by_dnn = find_dnn_conv(ConvPass::forward, s, y.meta->dtype, operands);
+  if (!by_dnn) {
+    return run_conv<ConvForward>(l.stream, s, w.as<T>(), x.as<T>(), tail, y.as<T>(), l.workspace);
+  }
+  by_dnn->run(operands, l.workspace, l.stream);
+  const bool more = tail.bias || tail.scale || tail.residual || tail.relu;
+  if (more) finish_conv(l.stream, ConvPass::forward, s, y.as<T>(), 1, tail, y.as<T>());
 }
 
 }  // namespace

@@ -5,22 +5,10 @@
 // steps of the depth at a time into one half of its shared memory while it multiplies the other,
 // and the places of the steps one turn ahead of that.
 
-#include "conv_geometry.h"
+#include "conv_tail.cuh"
 #include "launch.cuh"
 
 namespace reprise::cuda {
-
-/// What sums of products are kept in.
-template <class T>
-struct AccOf {
-  using type = float;
-};
-template <>
-struct AccOf<double> {
-  using type = double;
-};
-template <class T>
-using ConvAcc = typename AccOf<T>::type;
 
 __device__ inline float multiply_add(float a, float b, float c) { return __fmaf_rn(a, b, c); }
 __device__ inline double multiply_add(double a, double b, double c) { return __fma_rn(a, b, c); }
@@ -177,17 +165,6 @@ struct ConvInputGrad {
   __device__ unsigned height() const { return static_cast<unsigned>(out_h); }
   __device__ unsigned width() const { return static_cast<unsigned>(out_w); }
 };
-
-/// A sum with what follows it.
-template <class T>
-__device__ T finish(ConvAcc<T> sum, const ConvTail<T>& tail, int64_t channel, int64_t at) {
-  if (tail.bias) sum += tail.bias[channel];
-  if (tail.scale) sum = sum * tail.scale[channel] + tail.shift[channel];
-  if (tail.residual) sum += tail.residual[at];
-  if (tail.relu && sum < 0) sum = 0;
-  if (tail.mask && !(tail.mask[at] > T(0))) sum = 0;
-  return static_cast<T>(sum);
-}
 
 inline constexpr int kConvThreads = 64;
 inline constexpr int kConvEach = 8;              // rows and columns of a thread
@@ -351,31 +328,15 @@ __global__ __launch_bounds__(kConvThreads) void conv_gemm(ConvShape s, ConvCut c
   });
 }
 
-/// Adds up the slices of each result, in their order and in double.
-template <class T>
-__global__ void add_slices(const ConvAcc<T>* slices, int64_t count, ConvTail<T> tail, T* out,
-                           int64_t results, int64_t pixels, int64_t channels) {
-  for (int64_t i = first_index(); i < results; i += index_step()) {
-    double sum = 0;
-    for (int64_t k = 0; k < count; ++k) sum += slices[k * results + i];
-    out[i] = finish(static_cast<ConvAcc<T>>(sum), tail, i / pixels % channels, i);
-  }
-}
-
 /// a: weight, weight or gy; b: x, gy or x; out: y, gx or gw, by the pass.
 template <class Pass, class T>
-void run_conv(Stream stream, const ConvShape& s, const T* a, const T* b, const ConvTail<T>& tail,
-              T* out, void* workspace) {
+void run_conv(reprise::Stream stream, const ConvShape& s, const T* a, const T* b,
+              const ConvTail<T>& tail, T* out, void* workspace) {
   const ConvCut cut = conv_cut(Pass::pass, s);
-  const int64_t results = conv_results(Pass::pass, s);
   auto* const slices = static_cast<ConvAcc<T>*>(workspace);
   launch(stream, Grid{static_cast<unsigned>(cut.blocks()), kConvThreads}, conv_gemm<Pass, T>, s,
-         cut, a, b, tail, out, slices, results);
-  if (cut.slices == 1) return;
-  const bool forward = Pass::pass == ConvPass::forward;
-  launch(stream, blocks_for(results), kThreads, add_slices<T>, slices, cut.slices, tail, out,
-         results, forward ? s.out_h() * s.out_w() : s.height * s.width,
-         forward ? s.out_channels : s.in_channels);
+         cut, a, b, tail, out, slices, conv_results(Pass::pass, s));
+  if (cut.slices > 1) finish_conv(stream, Pass::pass, s, slices, cut.slices, tail, out);
 }
 
 }  // namespace reprise::cuda

@@ -5,6 +5,7 @@
 #include "../../../core/dispatch.h"
 #include "../../../core/ops/fused_conv.h"
 #include "../../../kernels/cuda/conv_geometry.h"
+#include "../../../kernels/cuda/conv_mask.h"
 #include "../../core/expect.h"
 
 namespace reprise {
@@ -129,6 +130,20 @@ TEST_P(CudaConv, WritesAGradientOverItsMask) {
   const std::array in{gy, w, y};
   dispatch(Model(op), in, &y);
   expect_tensor(y.cpu(), expected);
+}
+
+TEST_P(CudaConv, KeepsMasksAsBits) {
+  for (const int64_t n : {0, 1, 31, 32, 33, 1000}) {
+    const Tensor mask = whole({n}, GetParam(), 1), x = whole({n}, GetParam(), 2);
+    const Tensor there = mask.cuda(), y = x.clone().cuda();
+    const Tensor bits = empty({(n + 31) / 32}, {.dtype = int32, .device = Device::cuda()});
+    visit_floating("", GetParam(), [&]<class T>() {
+      auto* const words = static_cast<uint32_t*>(bits.raw_data());
+      cuda::keep_mask<T>(reprise::Stream{}, static_cast<const T*>(there.raw_data()), words, n);
+      cuda::apply_mask<T>(reprise::Stream{}, words, static_cast<T*>(y.raw_data()), n);
+    });
+    expect_tensor(y.cpu(), where(mask > 0, x, zeros_like(x)));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Floats, CudaConv, testing::Values(float32, float64),

@@ -1,0 +1,40 @@
+#include "conv_mask.h"
+
+#include "launch.cuh"
+
+namespace reprise::cuda {
+namespace {
+
+template <class T>
+__global__ void keep_bits(const T* mask, uint32_t* bits, int64_t count) {
+  const int64_t whole_warps = (count + warpSize - 1) / warpSize * warpSize;
+  for (int64_t i = first_index(); i < whole_warps; i += index_step()) {
+    const unsigned positive = __ballot_sync(~0U, i < count && mask[i] > T(0));
+    if (i % warpSize == 0) bits[i / warpSize] = positive;
+  }
+}
+
+template <class T>
+__global__ void clear(const uint32_t* bits, T* x, int64_t count) {
+  for (int64_t i = first_index(); i < count; i += index_step()) {
+    if ((bits[i / warpSize] >> (i % warpSize) & 1U) == 0) x[i] = T(0);
+  }
+}
+
+}  // namespace
+
+template <class T>
+void keep_mask(reprise::Stream stream, const T* mask, uint32_t* bits, int64_t count) {
+  launch(stream, blocks_for(count), kThreads, keep_bits<T>, mask, bits, count);
+}
+template <class T>
+void apply_mask(reprise::Stream stream, const uint32_t* bits, T* x, int64_t count) {
+  launch(stream, blocks_for(count), kThreads, clear<T>, bits, x, count);
+}
+
+template void keep_mask(reprise::Stream, const float*, uint32_t*, int64_t);
+template void keep_mask(reprise::Stream, const double*, uint32_t*, int64_t);
+template void apply_mask(reprise::Stream, const uint32_t*, float*, int64_t);
+template void apply_mask(reprise::Stream, const uint32_t*, double*, int64_t);
+
+}  // namespace reprise::cuda
