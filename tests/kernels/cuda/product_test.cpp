@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 namespace reprise::cuda {
 namespace {
 
@@ -77,6 +79,42 @@ TEST(CudaProduct, TellsOfBatches) {
   p.batch = 1;
   p.k = 0;
   EXPECT_FALSE(blas_product(p, false));
+}
+
+/// Where cuBLASLt finds an element of a factor of what it multiplies.
+int64_t place(const BlasMatrix& m, int64_t row, int64_t column, int64_t matrix) {
+  if (m.transposed) std::swap(row, column);
+  return matrix * m.step + row + column * m.leading;
+}
+int64_t place(const Factor& f, int64_t row, int64_t column, int64_t matrix) {
+  return matrix * f.matrix + row * f.row + column * f.column;
+}
+
+TEST(CudaProduct, MeansTheSameToBlas) {
+  const auto factors = [](int64_t rows, int64_t columns) {
+    return std::array{Factor{at(64), columns, 1, rows * columns}, Factor{at(64), 1, rows, 0},
+                      Factor{at(64), columns + 3, 1, 500}, Factor{at(64), 1, rows + 2, 600}};
+  };
+  for (const auto& [batch, m, n, k] : {std::array<int64_t, 4>{1, 2, 3, 4},
+                                       {3, 4, 3, 2},
+                                       {1, 1, 5, 3},
+                                       {2, 5, 1, 3},
+                                       {3, 1, 1, 6},
+                                       {2, 3, 4, 1}}) {
+    for (const Factor& a : factors(m, k)) {
+      for (const Factor& b : factors(k, n)) {
+        const Product p{.batch = batch, .m = m, .n = n, .k = k, .a = a, .b = b, .c = at(64)};
+        const std::optional<BlasProduct> blas = blas_product(p, false);
+        ASSERT_TRUE(blas);
+        const int64_t last = batch - 1;
+        for (int64_t i = 0; i < k; ++i) {
+          EXPECT_EQ(place(blas->b, i, m - 1, last), place(a, m - 1, i, last));
+          EXPECT_EQ(place(blas->a, n - 1, i, last), place(b, i, n - 1, last));
+        }
+        EXPECT_EQ(place(blas->c, n - 1, m - 1, last), batch * m * n - 1);
+      }
+    }
+  }
 }
 
 TEST(CudaProduct, ChoosesByAllThatMatters) {
