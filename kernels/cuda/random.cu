@@ -24,7 +24,8 @@ struct Blocks {
 
   explicit Blocks(const View& view) : bits(view.as<int64_t>()), step(view.meta->strides[0]) {}
   __device__ RandomBlock at(int64_t i) const {
-    return random_block(static_cast<uint64_t>(bits[0]), static_cast<uint64_t>(bits[step] + i));
+    const auto first = static_cast<uint64_t>(bits[step]);
+    return random_block(static_cast<uint64_t>(bits[0]), first + static_cast<uint64_t>(i));
   }
 };
 
@@ -71,13 +72,14 @@ struct Dropped {
 
   template <int V>
   __device__ Pack<T, V> operator()(const Pack<T, V>& x, const Pack<int64_t, V>& index) const {
-    static_assert(V <= kPerBlock<float>);
-    const RandomBlock block = blocks.at(index.v[0] / kPerBlock<float>);
-    const int lane = V == kPerBlock<float> ? 0 : static_cast<int>(index.v[0] % kPerBlock<float>);
+    constexpr int kLanes = kPerBlock<float>;
+    const int skipped = V < kLanes ? static_cast<int>(index.v[0] % kLanes) : 0;
+    RandomBlock block;
     Pack<T, V> y;
     for (int i = 0; i < V; ++i) {
+      if (i % kLanes == 0) block = blocks.at(index.v[i] / kLanes);
       const T scaled = x.v[i] * scale;
-      y.v[i] = uniform<float>(block, lane + i) >= keep_from ? scaled : T(0);
+      y.v[i] = uniform<float>(block, skipped + i % kLanes) >= keep_from ? scaled : T(0);
     }
     return y;
   }
