@@ -99,10 +99,9 @@ void CudaReplay::capture(std::span<Port> inputs, std::span<Port> outputs, size_t
     for (Port* port : ports) port->patches.clear();
   } catch (const std::exception& error) {
     why_loop_ = error.what();
-    places_.clear();
     memory_.reset();
   }
-  for (Port* port : ports) port->bound = nullptr;  // what looked at them looks elsewhere now
+  for (size_t i = 0; i < places_.size(); ++i) ports[i]->bind(places_[i].bound);
 }
 
 void CudaReplay::take_places(std::span<Port* const> ports, size_t calls) {
@@ -111,7 +110,7 @@ void CudaReplay::take_places(std::span<Port* const> ports, size_t calls) {
     const size_t bytes = bytes_spanned(port->meta);
     check(!port->written || bytes == port->meta.nbytes(), ErrorKind::Value,
           "an input that it writes does not lie dense");
-    places_.push_back({nullptr, bytes});
+    places_.push_back({nullptr, bytes, port->bound});
     total += (bytes + kPlaceAlignment - 1) / kPlaceAlignment * kPlaceAlignment;
   }
   check(total <= kCopiedPerCall * calls, ErrorKind::Value, "its inputs and outputs of ", total,
@@ -130,20 +129,23 @@ void CudaReplay::record(std::span<Port* const> ports, size_t inputs,
   DeviceRuntime& runtime = device_context(device_, "program").runtime();
   const cuda::Stream stream(device_.index);
   const cuda::StreamGuard guard(stream);
-  const auto captured_copy = [&](const Place& place) -> void* {
-    if (place.bytes == 0) return nullptr;
-    const MemoryPlace here{place.data, device_};  // both ends, until a launch says where from
-    runtime.copy(here, here, place.bytes, stream.handle());
+  const auto captured_copy = [&](void* to, void* from, size_t bytes) -> void* {
+    if (bytes == 0) return nullptr;
+    runtime.copy({to, device_}, {from, device_}, bytes, stream.handle());
     return runtime.captured_copy(device_.index, stream.handle());
   };
   runtime.begin_capture(device_.index, stream.handle());
   std::string failure;
   try {
-    for (size_t i = 0; i < inputs; ++i) places_[i].copy_in = captured_copy(places_[i]);
+    for (size_t i = 0; i < inputs; ++i) {
+      Place& place = places_[i];
+      place.copy_in = captured_copy(place.data, place.bound, place.bytes);
+    }
     run();
     for (size_t i = 0; i < ports.size(); ++i) {
+      Place& place = places_[i];
       const bool is_written = i >= inputs || ports[i]->written;
-      if (is_written) places_[i].copy_out = captured_copy(places_[i]);
+      if (is_written) place.copy_out = captured_copy(place.bound, place.data, place.bytes);
     }
   } catch (const std::exception& error) {
     failure = error.what();

@@ -33,9 +33,9 @@ class CudaReplay {
   /// A run did not come to its end: the counter stands who knows where.
   void forget_numbers() { counter_stands_.reset(); }
 
-  /// Makes a graph of `run`, so many calls that read and write what the ports are bound to. Does
-  /// nothing unless this thread has run them before, for kernels set up what they need in their
-  /// first run, and after a failure.
+  /// Makes a graph of `run`, so many calls that read and write what the ports are bound to, which
+  /// are tensors of a caller. Does nothing unless this thread has run them before, for kernels set
+  /// up what they need in their first run, and after a failure.
   void capture(std::span<Port> inputs, std::span<Port> outputs, size_t calls,
                const std::function<void()>& run);
   bool is_captured() const { return graph_ != nullptr; }
@@ -50,8 +50,8 @@ class CudaReplay {
   struct Place {
     std::byte* data;
     size_t bytes;
+    void* bound;                                   // that tensor
     void *copy_in = nullptr, *copy_out = nullptr;  // nodes of the graph
-    void* bound = nullptr;
   };
 
   void take_places(std::span<Port* const> ports, size_t calls);

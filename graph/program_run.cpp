@@ -229,14 +229,14 @@ void ProgramState::run(std::span<const Tensor> in, std::span<const Tensor> out, 
   const Tensors copies = bind_inputs(in);
   if (!fresh) check_outputs(out);
   if (!fresh || writes) check_overlaps(in, out);
-  if (replay != nullptr) {
-    replay->capture(inputs, outputs, steps.size(), [this] { run_steps(steps); });
-  }
   for (size_t i = 0; i < in.size(); ++i) {
     const bool copied = !copies.empty() && copies[i].defined();
     inputs[i].bind((copied ? copies[i] : in[i]).raw_data());
   }
   for (size_t i = 0; i < out.size(); ++i) outputs[i].bind(out[i].raw_data());
+  if (replay != nullptr) {
+    replay->capture(inputs, outputs, steps.size(), [this] { run_steps(steps); });
+  }
   const auto bump_versions = [&] {
     for (const Ref<Storage>& storage : updated) storage->bump_version();
     for (size_t i = 0; i < in.size(); ++i) {

@@ -12,6 +12,7 @@
 #include "../../core/random.h"
 #include "../../layers/nn.h"
 #include "../../optim/optim.h"
+#include "../core/fake_device.h"
 #include "example_models.h"
 #include "replay.h"
 
@@ -140,6 +141,35 @@ TEST_F(NoAllocation, InATrainingStepWithMomentumAndBatchNorm) {
   Program program = compile_step(model, optimizer, x, target_);
   const Tensors in{x, target_}, out{empty({})};
   expect_none(1000, [&] { program.run(in, out); });
+}
+
+/// A device that takes graphs and launches nothing.
+class IdleDevice : public test::FakeRuntime {
+ public:
+  int launches = 0, copies = 0;
+  void record_event(int, void*, void*) override {}
+  void wait_event(int, void*, void*) override {}
+  void set_copy(int, void*, void*, void*, const void*, size_t) override { ++copies; }
+  void launch_graph(int, void*, void*) override { ++launches; }
+};
+
+TEST_F(NoAllocation, OnTheHostWhenAGraphIsLaunched) {
+  IdleDevice device;
+  detail::DeviceContext context(device);
+  const detail::DeviceContextGuard there(context);
+  nn::Sequential model{nn::Linear(20, 30), nn::Tanh(), nn::Dropout(0.5), nn::Linear(30, 10)};
+  model.to(Device::cuda());
+  optim::Adam optimizer(model.parameters());
+  const Tensor x = randn({2, 20}).cuda(), y = randn({2, 20}).cuda(), target = target_.cuda();
+  Program program = compile_step(model, optimizer, x, target);
+  const Tensors in{x, target}, other{y, target}, out{empty({}, {.device = Device::cuda()})};
+  const auto run_both = [&] {
+    program.run(in, out);
+    program.run(other, out);
+  };
+  expect_none(1000, run_both);
+  EXPECT_EQ(device.launches, 2 * (1000 + kWarmUp) - 1);
+  EXPECT_EQ(device.copies, device.launches);
 }
 
 }  // namespace

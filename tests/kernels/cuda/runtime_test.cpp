@@ -52,7 +52,7 @@ TEST_F(CudaDevice, OrdersStreamsByEvents) {
   {
     const StreamGuard guard(first);
     start.record(first);
-    there = source.cuda();
+    there = source.cuda(0, true);
     copied.record(first);
   }
   const StreamGuard guard(second);
