@@ -12,6 +12,7 @@
 #include "../../core/dispatch.h"
 #include "../../core/ops/transfer.h"
 #include "../../core/random.h"
+#include "../../data/datasets.h"
 #include "../../graph/text.h"
 #include "../../graph/trace.h"
 #include "../../layers/model_tools.h"
@@ -287,6 +288,17 @@ TEST(FakeCuda, ToolsTakeTensorsOfDevices) {
   there.to(Device::cuda());
   EXPECT_TRUE(nn::models_have_corresponding_parameters(here, there));
   here.load_state_dict(there.state_dict());
+}
+
+TEST(FakeCuda, BatchesLieWhereTheyAreWanted) {
+  const FakeDevices fake;
+  const DatasetRef shapes = std::make_shared<SyntheticShapes>(4);
+  DataLoader here(shapes, {.batch_size = 4});
+  DataLoader there(shapes, {.batch_size = 4, .device = Device::cuda()});
+  const Batch expected = *here.begin(), batch = *there.begin();
+  EXPECT_EQ(batch.labels.device(), Device::cuda());
+  expect_tensor(batch.images, expected.images);
+  expect_tensor(batch.labels, expected.labels);
 }
 
 TEST(FakeCuda, StreamsNestAndBelongToAThread) {
