@@ -11,6 +11,7 @@ struct Softmax {
   static constexpr unsigned save_out = 0b1;
   auto tie() const { return std::tuple(Attr("dim", dim)); }
   Metas infer(std::span<const Meta> in) const;
+  size_t workspace(std::span<const Meta> in, Device device) const;
   void cpu(const Launch& l) const;
   void cuda(const Launch& l) const;
   Tensors vjp(const Vjp& v) const;
@@ -22,6 +23,7 @@ struct LogSoftmax {
   static constexpr unsigned save_out = 0b1;
   auto tie() const { return std::tuple(Attr("dim", dim)); }
   Metas infer(std::span<const Meta> in) const;
+  size_t workspace(std::span<const Meta> in, Device device) const;
   void cpu(const Launch& l) const;
   void cuda(const Launch& l) const;
   Tensors vjp(const Vjp& v) const;

@@ -8,6 +8,7 @@
 
 #include "../../core/ops/elementwise.h"
 #include "../../core/parallel.h"
+#include "../cuda/workspaces.h"
 #include "simd/isa.h"
 #include "simd/softmax.h"
 
@@ -68,6 +69,13 @@ void softmax(const Launch& l, std::string_view name, int dim, bool log) {
 
 }  // namespace
 }  // namespace cpu
+
+size_t Softmax::workspace(std::span<const Meta> in, Device device) const {
+  return device.kind == Device::Kind::cuda ? cuda::softmax_workspace(in[0], dim) : 0;
+}
+size_t LogSoftmax::workspace(std::span<const Meta> in, Device device) const {
+  return device.kind == Device::Kind::cuda ? cuda::softmax_workspace(in[0], dim) : 0;
+}
 
 void Softmax::cpu(const Launch& l) const { cpu::softmax(l, name, dim, false); }
 void LogSoftmax::cpu(const Launch& l) const { cpu::softmax(l, name, dim, true); }

@@ -29,7 +29,4 @@ REPRISE_NOT_YET(IndexSelectGrad)
 REPRISE_NOT_YET(BatchNorm)
 REPRISE_NOT_YET(BatchNormGrad)
 
-REPRISE_NOT_YET(Softmax)
-REPRISE_NOT_YET(LogSoftmax)
-
 }  // namespace reprise

@@ -8,8 +8,11 @@ namespace reprise::cuda {
 #if defined(REPRISE_HAS_CUDA)
 /// For the states of the parts of a reduction over `dims`, `state` bytes each.
 size_t reduction_workspace(const Meta& x, const Shape& dims, size_t state);
+/// For lines along `dim` that are too long to be kept whole.
+size_t softmax_workspace(const Meta& x, int dim);
 #else
 inline size_t reduction_workspace(const Meta&, const Shape&, size_t) { return 0; }
+inline size_t softmax_workspace(const Meta&, int) { return 0; }
 #endif
 
 }  // namespace reprise::cuda

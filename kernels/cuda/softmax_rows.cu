@@ -1,0 +1,127 @@
+// Softmax of rows that are read once: a group of threads keeps a row in registers, a block keeps
+// what is left of a long one in shared memory.
+
+#include <bit>
+
+#include "on_device.h"
+#include "softmax.cuh"
+
+namespace reprise::cuda {
+namespace {
+
+constexpr int kRowPacks = 4, kLongRowPacks = 6;  // that a thread keeps of a row
+constexpr int kMostThreads = 1024;
+
+/// Threads of a block in which each keeps so many packs.
+constexpr int most_threads(int packs) { return packs == kRowPacks ? kThreads : kMostThreads; }
+
+/// The elements of a row that fall to one thread: packs that are `threads` apart.
+template <class T>
+struct RowOfThread {
+  using A = Acc<T>;
+  static constexpr int kWidth = kPack<T>;
+  int64_t begin, end, step;
+  bool packs;
+
+  __device__ void load(A (&v)[kWidth], const T* row, int u) const {
+    const int64_t i = begin + u * step;
+    T pack[kWidth];
+    if (packs && i < end) {
+      load_pack(pack, row + i);
+    } else {
+      unrolled<kWidth>([&](int e) { pack[e] = i + e < end ? row[i + e] : lowest<T>(); });
+    }
+    unrolled<kWidth>([&](int e) { v[e] = static_cast<A>(pack[e]); });
+  }
+  __device__ void store(T* row, int u, const A (&v)[kWidth], const Scale<A>& scale) const {
+    const int64_t i = begin + u * step;
+    T pack[kWidth];
+    unrolled<kWidth>([&](int e) { pack[e] = static_cast<T>(scale(v[e])); });
+    if (packs && i < end) return store_pack(row + i, pack);
+    unrolled<kWidth>([&](int e) {
+      if (i + e < end) row[i + e] = pack[e];
+    });
+  }
+};
+
+/// Each thread keeps `Packs` packs in registers and `more` in shared memory.
+template <class T, int Packs>
+__global__ void __launch_bounds__(most_threads(Packs))
+    softmax_rows(T* y, const T* x, int64_t rows, int64_t n, int threads, int more, bool packs,
+                 bool log) {
+  using A = Acc<T>;
+  constexpr int kWidth = kPack<T>;
+  using Kept = A[kWidth];
+  const int64_t row = int64_t{blockIdx.x} * (blockDim.x / threads) + threadIdx.x / threads;
+  const int64_t rank = threadIdx.x % threads;
+  const RowOfThread<T> mine{rank * kWidth, row < rows ? n : 0, int64_t{threads} * kWidth, packs};
+  Kept v[Packs], *const shared = dynamic_shared<Kept>() + rank;
+  A most = lowest<A>(), sum = 0;
+  unrolled<Packs>([&](int u) { mine.load(v[u], x + row * n, u); });
+  for (int u = 0; u < more; ++u) {
+    Kept& kept = shared[u * threads];
+    mine.load(kept, x + row * n, Packs + u);
+    unrolled<kWidth>([&](int e) { most = Larger()(kept[e], most); });
+  }
+  unrolled<Packs * kWidth>([&](int k) { most = Larger()(v[k / kWidth][k % kWidth], most); });
+  most = group_reduce(most, lowest<A>(), Larger(), threads);
+  const auto power_sum = [&](Kept& kept) {
+    sum += tree_sum<A, kWidth>([&](int e) { return take_below(kept[e], most, log); });
+  };
+  unrolled<Packs>([&](int u) { power_sum(v[u]); });
+  for (int u = 0; u < more; ++u) power_sum(shared[u * threads]);
+  const Scale<A> scale(group_reduce(sum, A(0), Added(), threads), log);
+  unrolled<Packs>([&](int u) { mine.store(y + row * n, u, v[u], scale); });
+  for (int u = 0; u < more; ++u) mine.store(y + row * n, Packs + u, shared[u * threads], scale);
+}
+
+/// Threads that keep a row together, `kept` elements each; 0 when it is too long.
+int threads_of_row(int64_t n, int64_t kept) {
+  const int64_t needed = (n + kept - 1) / kept;
+  if (needed > kMostThreads) return 0;
+  if (needed > kWarp) return static_cast<int>((needed + kWarp - 1) / kWarp * kWarp);
+  return static_cast<int>(std::bit_ceil(static_cast<uint64_t>(needed)));
+}
+
+}  // namespace
+
+template <class T>
+bool row_fits_registers(int64_t n) {
+  return threads_of_row(n, kLongRowPacks * kPack<T>) != 0;
+}
+template bool row_fits_registers<float>(int64_t n);
+template bool row_fits_registers<double>(int64_t n);
+
+/// Bytes of shared memory that a block can have.
+static int64_t most_shared_bytes() {
+  int bytes = 0;
+  REPRISE_CUDA_CHECK(
+      cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, current_device()));
+  return bytes - 2048;  // less what reductions need
+}
+
+template <class T>
+bool try_softmax_rows(Stream stream, const Extents& e, T* y, const T* x, bool log) {
+  if (e.inner != 1) return false;
+  constexpr int kWidth = kPack<T>;
+  const auto keep = [&]<int Packs>(int threads, int64_t more) {
+    const auto block = static_cast<unsigned>(threads <= kWarp ? 128 : threads);
+    const auto bytes = static_cast<size_t>(more * threads) * sizeof(Acc<T>[kWidth]);
+    launch(stream, Grid{blocks(e.outer, static_cast<int>(block) / threads), block, bytes},
+           softmax_rows<T, Packs>, y, x, e.outer, e.n, threads, static_cast<int>(more),
+           e.n % kWidth == 0, log);
+    return true;
+  };
+  const int few = threads_of_row(e.n, kRowPacks * kWidth);
+  if (few != 0 && few <= int{kThreads}) return keep.template operator()<kRowPacks>(few, 0);
+  const int many = threads_of_row(e.n, kLongRowPacks * kWidth);
+  if (many != 0) return keep.template operator()<kLongRowPacks>(many, 0);
+  const int64_t more = blocks(e.n, kMostThreads * kWidth) - int64_t{kLongRowPacks};
+  if (more * kMostThreads * 16 > most_shared_bytes()) return false;
+  return keep.template operator()<kLongRowPacks>(kMostThreads, more);
+}
+
+template bool try_softmax_rows(Stream, const Extents&, float*, const float*, bool);
+template bool try_softmax_rows(Stream, const Extents&, double*, const double*, bool);
+
+}  // namespace reprise::cuda

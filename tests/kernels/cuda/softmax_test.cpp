@@ -1,0 +1,69 @@
+// Softmax on the device: rows kept by lanes, warps and blocks, columns, and lines that are reduced
+// first.
+
+#include "../../../core/ops/softmax.h"
+
+#include "device_testing.h"
+
+namespace reprise::op_testing {
+namespace {
+
+class DeviceSoftmax : public OnDevice {};
+
+struct Case {
+  Shape shape;
+  int dim;
+};
+
+const Case kCases[] = {{{}, 0},           {{0, 4}, 1},      {{1}, 0},          {{300, 3}, 1},
+                       {{9, 16}, 1},      {{7, 33}, 1},     {{3, 511}, 1},     {{2, 520}, 1},
+                       {{2, 4100}, 1},    {{1, 40000}, 0},  {{2, 32772}, 1},   {{1, 70001}, 1},
+                       {{3, 5, 7}, 1},    {{2, 60, 36}, 1}, {{2, 100, 36}, 1}, {{3, 300, 8}, 1},
+                       {{2, 2500, 5}, 1}, {{600, 4}, 0},    {{2, 130, 3}, 1},  {{40, 260}, 0},
+                       {{0, 3, 2}, 1},    {{2, 3, 0}, 1},   {{1, 3, 4, 5}, 1}};
+
+TEST_F(DeviceSoftmax, MatchesTheCpu) {
+  for (const Case& c : kCases) {
+    for (const DType dtype : {float32, float64}) {
+      const Tensor x = sample(c.shape, dtype) * 4;
+      const double tolerance = dtype == float32 ? 2e-6 : 1e-14;
+      expect_op_on_device(Softmax{c.dim}, {x}, tolerance);
+      expect_op_on_device(LogSoftmax{c.dim}, {x}, tolerance * 4);
+    }
+  }
+}
+
+/// Rows of: -inf first; -inf alone; one inf; NaN; large values.
+TEST_F(DeviceSoftmax, InfinitiesAndNaN) {
+  constexpr float inf = std::numeric_limits<float>::infinity();
+  for (const int64_t n : {5, 36, 4100, 40000}) {
+    Tensor x = sample({5, n});
+    x.slice(0, 0, 1).slice(1, 0, n - 2).fill_(-inf);
+    x.slice(0, 1, 2).fill_(-inf);
+    x.slice(0, 2, 3).slice(1, 2, 3).fill_(inf);
+    x.slice(0, 3, 4).slice(1, n - 1, n).fill_(NAN);
+    x.slice(0, 4, 5).add_(1e30);
+    const Tensor columns = x.t().contiguous();
+    for (const auto& [layout, dim] : {std::pair(x, 1), std::pair(columns, 0)}) {
+      expect_op_on_device(Softmax{dim}, {layout}, 1e-6);
+      expect_op_on_device(LogSoftmax{dim}, {layout}, 1e-6);
+    }
+  }
+}
+
+TEST_F(DeviceSoftmax, TakesAnyLayout) {
+  const Tensor x = sample({6, 70, 12}, float32, 3);
+  for (const Tensor& layout : layouts(x)) {
+    const Tensor there = layout.cuda();
+    for (const int dim : {0, 1, 2}) {
+      expect_close(softmax(there, dim).cpu(), array_of(softmax(layout, dim)), 1e-6);
+    }
+  }
+  const Tensor apart = x.flatten().cuda().slice(0, 1, 5);  // dense, but not aligned
+  expect_close(softmax(apart, 0).cpu(), array_of(softmax(x.flatten().slice(0, 1, 5), 0)), 1e-6);
+  const Tensor across = x.cuda().transpose(0, 2);
+  expect_close(softmax(across, 0).cpu(), array_of(softmax(x.transpose(0, 2), 0)), 1e-6);
+}
+
+}  // namespace
+}  // namespace reprise::op_testing
