@@ -8,7 +8,8 @@ namespace reprise {
 
 /// (y, index int64, g) -> the gradient with respect to x of sum(g * gather(log_softmax(x), dim,
 /// index)), where y = log_softmax(x) along `dim` and index has y's shape but size 1 in `dim`, as g
-/// has: g at the places of index, less exp(y) * g. Index error for an index outside of [0, size).
+/// has: g at the places of index, less exp(y) * g. Index error for an index outside of [0, size)
+/// on the CPU; on a CUDA device nothing is picked by one.
 struct LogSoftmaxGatherGrad {
   int dim;
   static constexpr std::string_view name = "log_softmax_gather_grad";

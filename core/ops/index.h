@@ -1,5 +1,6 @@
 #pragma once
-// Reading and writing at indices along one dimension.
+// Reading and writing at indices along one dimension. Index errors are those of the CPU: a CUDA
+// device cannot throw, so an index out of range reads 0 there, and nothing is added at one.
 
 #include "../op.h"
 
@@ -26,6 +27,7 @@ struct GatherGrad {
   static constexpr unsigned save_in = 0b10;
   auto tie() const { return std::tuple(Attr("dim", dim), Attr("shape", shape)); }
   Metas infer(std::span<const Meta> in) const;
+  size_t workspace(std::span<const Meta> in, Device device) const;
   void cpu(const Launch& l) const;
   void cuda(const Launch& l) const;
   Tensors vjp(const Vjp& v) const;
@@ -52,6 +54,7 @@ struct IndexSelectGrad {
   static constexpr unsigned save_in = 0b10;
   auto tie() const { return std::tuple(Attr("dim", dim), Attr("size", size)); }
   Metas infer(std::span<const Meta> in) const;
+  size_t workspace(std::span<const Meta> in, Device device) const;
   void cpu(const Launch& l) const;
   void cuda(const Launch& l) const;
   Tensors vjp(const Vjp& v) const;

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "../../core/parallel.h"
+#include "../cuda/workspaces.h"
 #include "cursor.h"
 
 namespace reprise {
@@ -138,6 +139,11 @@ void Gather::cpu(const Launch& l) const {
   });
 }
 
+size_t GatherGrad::workspace(std::span<const Meta> in, Device device) const {
+  if (device.kind != Device::Kind::cuda) return 0;
+  return cuda::gather_grad_workspace(in[0], in[1], shape, dim);
+}
+
 void GatherGrad::cpu(const Launch& l) const {
   const View &src = l.in[0], &index = l.in[1], &out = l.out[0];
   cpu::check_indices(name, index, dim, cpu::size_along(shape, dim));
@@ -169,6 +175,11 @@ void IndexSelect::cpu(const Launch& l) const {
     cpu::for_indices(grid, index.as<int64_t>(),
                      [=](int64_t dense, int64_t indexed) { to[dense] = from[indexed]; });
   });
+}
+
+size_t IndexSelectGrad::workspace(std::span<const Meta> in, Device device) const {
+  if (device.kind != Device::Kind::cuda) return 0;
+  return cuda::index_select_grad_workspace(in[0], in[1], size, dim);
 }
 
 void IndexSelectGrad::cpu(const Launch& l) const {

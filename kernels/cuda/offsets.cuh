@@ -51,10 +51,14 @@ struct Offsets {
   /// Adds an outermost dimension.
   void push(int64_t size, const int64_t (&steps)[K]) {
     if (size == 1) return;
-    sizes[dims] = size;
-    if (size > 1) divisors[dims] = LongDivisor(size);
     for (int k = 0; k < K; ++k) strides[dims][k] = steps[k];
     ++dims;
+    resize_last(size);
+  }
+
+  void resize_last(int64_t size) {  // the outermost one
+    sizes[dims - 1] = size;
+    if (size > 1) divisors[dims - 1] = LongDivisor(size);
   }
 
   __device__ Place operator()(int64_t i) const {
@@ -67,5 +71,23 @@ struct Offsets {
     return place;
   }
 };
+
+/// The strides of K operands; neighbours that all of them pass through at one step become one.
+template <int K>
+Offsets<K> offsets_of(const Shape& shape, const Strides (&strides)[K]) {
+  Offsets<K> out;
+  for (size_t d = shape.size(); d-- > 0;) {
+    int64_t steps[K];
+    for (int k = 0; k < K; ++k) steps[k] = strides[k][d];
+    const int last = out.dims - 1;
+    bool one = last >= 0 && shape[d] > 1;
+    for (int k = 0; one && k < K; ++k) one = steps[k] == out.strides[last][k] * out.sizes[last];
+    if (one)
+      out.resize_last(shape[d] * out.sizes[last]);
+    else
+      out.push(shape[d], steps);
+  }
+  return out;
+}
 
 }  // namespace reprise::cuda
