@@ -1,5 +1,5 @@
 #pragma once
-// Rows of core/ops/transfer.h. From the CPU to the CPU, which needs no device.
+// Rows of core/ops/transfer.h. To where the operand lies already, which needs no other device.
 
 #include "../../core/dispatch.h"
 #include "../../core/ops/transfer.h"
@@ -10,7 +10,11 @@ namespace reprise::op_rows {
 
 REPRISE_ROW(ToDevice, [] {
   OpRow row = elementwise_row(
-      "to_device", [](const Tensors& in) { return Tensors{apply(ToDevice{}, in[0].contiguous())}; },
+      "to_device",
+      [](const Tensors& in) {
+        const Device device = in[0].device();
+        return Tensors{apply(ToDevice{device, device}, in[0].contiguous())};
+      },
       [](const std::vector<double>& x) { return x[0]; }, {{{3, 4, 5}}});
   row.integers = true;
   return row;
