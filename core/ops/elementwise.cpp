@@ -158,11 +158,21 @@ Tensor expand_to(const Tensor& x, const Shape& shape) {
   return x.shape() == shape ? x : expand(x, shape);
 }
 
+/// A number on the CPU may stand beside a tensor of a GPU.
+Tensor beside(const Tensor& other, const Tensor& x) {
+  const bool is_number = x.dim() == 0 && x.device() == Device::cpu() && x.has_data();
+  return is_number && other.device().kind == Device::Kind::cuda ? x.to(other.device()) : x;
+}
+
 template <class T>
 Tensor binary(const Tensor& x, const Tensor& y) {
   return composite(
       T::name,
       [](const Tensor& a, const Tensor& b) {
+        if (a.device() != b.device()) [[unlikely]] {
+          const Tensor here = beside(b, a), there = beside(a, b);
+          if (here.device() == there.device()) return binary<T>(here, there);
+        }
         const DType dtype = working_dtype<T>(promote(a.dtype(), b.dtype()));
         if (a.shape() == b.shape()) return apply(T{}, a.to(dtype), b.to(dtype));
         const Shape shape = broadcast_shapes(T::name, a.shape(), b.shape());

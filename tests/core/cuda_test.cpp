@@ -128,6 +128,12 @@ TEST(FakeCuda, OpsRunWhereTheirInputsLie) {
   EXPECT_EQ(y.device(), Device::cuda());
   EXPECT_EQ(y.item<float>(), 20);
   EXPECT_EQ(rand({3}, {.device = Device::cuda()}).device(), Device::cuda());
+  const Tensor number = tensor(2.0, {.requires_grad = true});
+  const Tensor scaled = x * number - tensor(1);
+  expect_tensor(scaled, tensor({1.0, 3.0, 5.0}));
+  scaled.sum().backward();
+  expect_tensor(number.grad(), tensor(6.0));
+  EXPECT_EQ(number.grad().device(), Device::cpu());
   expect_error([&] { (void)(x + ones({3})); }, ErrorKind::Device, {"add", "cuda:0", "cpu"});
 }
 
