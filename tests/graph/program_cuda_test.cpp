@@ -172,6 +172,35 @@ TEST_F(ProgramOnFake, WhatCannotBeCapturedSaysSo) {
   expect_error([&] { (void)program(here); }, ErrorKind::Device, {"input 0 on cuda:0", "on cpu"});
 }
 
+TEST_F(ProgramOnFake, RunsOnAnyDevice) {
+  const Tensor here = randn({2, 3}), x = here.cuda(1), y = zeros({2}).cuda(1);
+  Program program = compile([](const Tensor& a) { return f(dropout(a, 0.5)); }, {x});
+  const cuda::Stream stream(1);
+  const cuda::StreamGuard guard(stream);
+  for (int i = 0; i < 3; ++i) {
+    manual_seed(6);
+    program.run({x}, {y});
+  }
+  EXPECT_EQ(count(fake_.runtime.take_log(), "launch graph 1 1"), 2);
+  manual_seed(6);
+  expect_bits(y, f(dropout(here, 0.5)));
+  expect_error([&] { (void)program(x.cuda(0)); }, ErrorKind::Device, {"input 0 on cuda:1"});
+}
+
+TEST_F(ProgramOnFake, RefusesGraphsThatMixDevices) {
+  Graph graph = compile([](const Tensor& a, const Tensor& b) { return a * b; },
+                        {Meta({2}, float32), Meta({2}, float32)})
+                    .graph();
+  graph.values[0].meta.device = kGpu;
+  expect_error([&] { verify(graph); }, ErrorKind::Graph, {"mul", "on cuda:0 and on cpu"});
+  graph.values[1].meta.device = kGpu;
+  expect_error([&] { verify(graph); }, ErrorKind::Graph, {"should lie on cuda:0, lies on cpu"});
+  graph.values[2].meta.device = kGpu;
+  verify(graph);
+  graph.values[0].meta.device = Device::meta();
+  expect_error([&] { verify(graph); }, ErrorKind::Graph, {"input %0 lies on meta"});
+}
+
 TEST_F(ProgramOnFake, KeepsAnArenaOnEachDevice) {
   const auto g = [](const Tensor& x) { return f(exp(f(x.neg()).cuda().unsqueeze(0)).neg()).cpu(); };
   Program program = compile(g, {Example(Meta({5, 5}, float32))}, {.passes = "none"});
