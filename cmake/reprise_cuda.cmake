@@ -1,6 +1,7 @@
 # Decides whether the library is built with CUDA; REPRISE_BUILDS_CUDA says so. Only the runtime is
 # linked, statically: the other libraries of CUDA are loaded when they are used. EMULATED, for tests,
 # needs CUDA's headers only: the C++ compiler builds kernels/cuda, and tests/emulator plays the device.
+include(reprise_embed)
 set(REPRISE_BUILDS_CUDA OFF)
 if(REPRISE_CUDA STREQUAL "EMULATED")
   find_path(REPRISE_CUDA_INCLUDE_DIR cuda_runtime.h HINTS ENV CUDA_PATH PATHS /usr/local/cuda
@@ -68,7 +69,11 @@ endif()
 # -ffp-contract=off (reprise_flags.cmake): what is to be fused says fma.
 function(reprise_add_cuda)
   file(GLOB_RECURSE kernels CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu")
-  add_library(reprise_cuda OBJECT ${ARGN} ${kernels})
+  set(headers "${PROJECT_BINARY_DIR}/device_headers.cpp")
+  reprise_embed("${headers}"
+    elementwise.h=core/ops/elementwise.h ../op.h=kernels/cuda/op_stand_in.h
+    number.cuh=kernels/cuda/number.cuh walk.cuh=kernels/cuda/walk.cuh)
+  add_library(reprise_cuda OBJECT ${ARGN} ${kernels} ${headers})
   reprise_flags(reprise_cuda)
   target_compile_options(reprise_cuda PRIVATE ${REPRISE_CUDA_OPTIONS})
   target_compile_definitions(reprise_cuda PRIVATE

@@ -9,17 +9,6 @@
 namespace reprise {
 namespace cuda {
 
-template <class T>
-__device__ Number<T> operand(T x) {
-  return {x};
-}
-__device__ inline bool operand(bool x) { return x; }
-template <class T>
-__device__ T stored(Number<T> x) {
-  return x.v;
-}
-__device__ inline bool stored(bool x) { return x; }
-
 template <class Op, class Out>
 struct Body {
   template <int V, class... In>

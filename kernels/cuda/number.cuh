@@ -150,4 +150,16 @@ REPRISE_HD constexpr To converted(From x) {
   }
 }
 
+/// An element as bodies take it, and what they give as an element; bool is a condition.
+template <class T>
+REPRISE_HD Number<T> operand(T x) {
+  return {x};
+}
+REPRISE_HD inline bool operand(bool x) { return x; }
+template <class T>
+REPRISE_HD T stored(Number<T> x) {
+  return x.v;
+}
+REPRISE_HD inline bool stored(bool x) { return x; }
+
 }  // namespace reprise::cuda
