@@ -53,7 +53,7 @@ struct RowsOf<FusedMaxPool2dGrad> {
       rows[i].f = [c = cases[i]](const Tensors& in) {
         const FusedMaxPool2dGrad op{max_attributes(c), {c.x[2], c.x[3]}};
         return Tensors{
-            apply(op, in[0].contiguous(), pooled_places(c, in[0].dtype()).to(in[0].device()))};
+            apply(op, in[0].contiguous(), pooled_places(c, in[0].dtype()).to(beside(in[0])))};
       };
     }
     return rows;

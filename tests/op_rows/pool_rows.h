@@ -116,7 +116,7 @@ struct RowsOf<MaxPool2dGrad> {
         "max_pool2d_grad",
         [](const PoolCase& c, const Tensors& in) {
           return Tensors{apply(MaxPool2dGrad{{c.x[2], c.x[3]}}, in[0].contiguous(),
-                               pooled_image(c, in[0].dtype())[1].to(in[0].device()))};
+                               pooled_image(c, in[0].dtype())[1].to(beside(in[0])))};
         },
         [](const PoolCase& c, const Arrays& in) {
           const Array where = indices_of(c);
@@ -138,7 +138,7 @@ struct RowsOf<MaxPool2dGather> {
         "max_pool2d_gather",
         [](const PoolCase& c, const Tensors& in) {
           return Tensors{apply(MaxPool2dGather{}, in[0].contiguous(),
-                               pooled_image(c, in[0].dtype())[1].to(in[0].device()))};
+                               pooled_image(c, in[0].dtype())[1].to(beside(in[0])))};
         },
         [](const PoolCase& c, const Arrays& in) {
           const Array where = indices_of(c);

@@ -95,7 +95,7 @@ REPRISE_ROW(Dropout, [] {
   OpRow row;
   row.name = "dropout";
   row.f = [](const Tensors& in) {
-    return Tensors{apply(Dropout{0.4}, in[0], blocks().to(in[0].device()))};
+    return Tensors{apply(Dropout{0.4}, in[0], blocks().to(beside(in[0])))};
   };
   row.reference = [](const Arrays& in) {
     Array out(in[0].shape);

@@ -51,6 +51,11 @@ struct RowsOf;
 
 OpRows all_rows();
 
+/// Where what `f` makes besides x belongs: with it, and on the CPU where x is symbolic.
+inline Device beside(const Tensor& x) {
+  return x.device().kind == Device::Kind::meta ? Device() : x.device();
+}
+
 /// Values for an operand, the same for the same seed. float32 values are exact in both dtypes.
 Tensor draw(const Operand& operand, DType real, uint64_t seed);
 

@@ -12,7 +12,7 @@ REPRISE_ROW(ToDevice, [] {
   OpRow row = elementwise_row(
       "to_device",
       [](const Tensors& in) {
-        const Device device = in[0].device();
+        const Device device = beside(in[0]);
         return Tensors{apply(ToDevice{device, device}, in[0].contiguous())};
       },
       [](const std::vector<double>& x) { return x[0]; }, {{{3, 4, 5}}});
