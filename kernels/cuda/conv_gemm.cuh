@@ -285,11 +285,11 @@ class ConvBlock {
   __device__ void accumulate(int turn) {
 #pragma unroll
     for (int k = 0; k < kConvDepth; ++k) {
-      ConvAcc<T> a[kConvEach], b[kConvEach];
+      Acc<T> a[kConvEach], b[kConvEach];
 #pragma unroll
       for (int i = 0; i < kConvEach; ++i) {
-        a[i] = static_cast<ConvAcc<T>>(shared_.a[turn][k][mine(thread_ / kConvDepth, i)]);
-        b[i] = static_cast<ConvAcc<T>>(shared_.b[turn][k][mine(thread_ % kConvDepth, i)]);
+        a[i] = static_cast<Acc<T>>(shared_.a[turn][k][mine(thread_ / kConvDepth, i)]);
+        b[i] = static_cast<Acc<T>>(shared_.b[turn][k][mine(thread_ % kConvDepth, i)]);
       }
 #pragma unroll
       for (int i = 0; i < kConvEach; ++i) {
@@ -307,19 +307,19 @@ class ConvBlock {
   int64_t row_, slice_, begin_, end_;
   ConvPlace column_;
   T next_a_[kConvEach], next_b_[kConvEach];
-  ConvAcc<T> sums_[kConvEach][kConvEach] = {};
+  Acc<T> sums_[kConvEach][kConvEach] = {};
 };
 
 /// Slices go to `slices`, one result behind another, unless there is only one.
 template <class Pass, class T>
 __global__ __launch_bounds__(kConvThreads) void conv_gemm(ConvShape s, ConvCut cut, const T* a,
                                                           const T* b, ConvTail<T> tail, T* out,
-                                                          ConvAcc<T>* slices, int64_t results) {
+                                                          Acc<T>* slices, int64_t results) {
   __shared__ ConvShared<T> shared;
   ConvBlock<Pass, T> block(s, cut, shared);
   block.multiply(a, b);
-  ConvAcc<T>* const to = slices + block.slice() * results;
-  block.each_result([&](ConvAcc<T> sum, int64_t channel, int64_t at) {
+  Acc<T>* const to = slices + block.slice() * results;
+  block.each_result([&](Acc<T> sum, int64_t channel, int64_t at) {
     if (cut.slices == 1) {
       out[at] = finish(sum, tail, channel, at);
     } else {
@@ -333,7 +333,7 @@ template <class Pass, class T>
 void run_conv(reprise::Stream stream, const ConvShape& s, const T* a, const T* b,
               const ConvTail<T>& tail, T* out, void* workspace) {
   const ConvCut cut = conv_cut(Pass::pass, s);
-  auto* const slices = static_cast<ConvAcc<T>*>(workspace);
+  auto* const slices = static_cast<Acc<T>*>(workspace);
   launch(stream, Grid{static_cast<unsigned>(cut.blocks()), kConvThreads}, conv_gemm<Pass, T>, s,
          cut, a, b, tail, out, slices, conv_results(Pass::pass, s));
   if (cut.slices > 1) finish_conv(stream, Pass::pass, s, slices, cut.slices, tail, out);

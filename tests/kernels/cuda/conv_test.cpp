@@ -6,6 +6,7 @@
 #include "../../../core/ops/fused_conv.h"
 #include "../../../kernels/cuda/conv_geometry.h"
 #include "../../../kernels/cuda/conv_mask.h"
+#include "../../../kernels/cuda/conv_tail.h"
 #include "../../core/expect.h"
 
 namespace reprise {
@@ -90,8 +91,9 @@ TEST_P(CudaConv, AllPasses) {
 
 /// Alone and in slices of the depth.
 TEST_P(CudaConv, WithWhatFollows) {
-  for (const Case& c : {Case{{2, 5, 9, 10}, {7, 5, 3, 3}, {1, 1}},
-                        Case{{1, 80, 6, 5}, {70, 40, 3, 3}, {1, 0, 1, 2}}}) {
+  for (const Case& c :
+       {Case{{2, 5, 9, 10}, {7, 5, 3, 3}, {1, 1}}, Case{{1, 60, 9, 5}, {7, 60, 3, 3}, {1, 1}},
+        Case{{1, 128, 6, 5}, {70, 64, 3, 3}, {1, 0, 1, 2}}}) {
     const Tensor x = whole(c.x, GetParam(), 1), w = whole(c.w, GetParam(), 2);
     const Tensor r = whole(apply(Conv2d{c.a}, x, w).shape(), GetParam(), 6);
     for (int flags = 0; flags < 16; ++flags) {
@@ -130,6 +132,28 @@ TEST_P(CudaConv, WritesAGradientOverItsMask) {
   const std::array in{gy, w, y};
   dispatch(Model(op), in, &y);
   expect_tensor(y.cpu(), expected);
+}
+
+/// As after cuDNN: pixels that make packs, and others.
+TEST_P(CudaConv, FinishesSumsInPlace) {
+  for (const int64_t width : {3, 8}) {
+    const ConvShape s{2, 1, 2, width, 5, 1, 1};
+    const Shape y{2, 5, 2, width};
+    const Tensor sums = whole(y, GetParam(), 1), residual = whole(y, GetParam(), 2);
+    const Tensor b = whole({3, 5, 1, 1}, GetParam(), 3);
+    const Tensor there = sums.cuda(), factors = b.cuda(), more = residual.cuda();
+    visit_floating("", GetParam(), [&]<class T>() {
+      const auto* bias = static_cast<const T*>(factors.raw_data());
+      const ConvTail<T> tail{.bias = bias,
+                             .scale = bias + 5,
+                             .shift = bias + 10,
+                             .residual = static_cast<const T*>(more.raw_data()),
+                             .relu = true};
+      auto* const out = static_cast<T*>(there.raw_data());
+      cuda::finish_conv<T>(reprise::Stream{}, ConvPass::forward, s, out, 1, tail, out);
+    });
+    expect_tensor(there.cpu(), relu((sums + b[0]) * b[1] + b[2] + residual));
+  }
 }
 
 TEST_P(CudaConv, KeepsMasksAsBits) {

@@ -1,10 +1,11 @@
-// Gradients of convolutions: by cuDNN or by our own kernel.
+// Gradients of convolutions with respect to the input: by cuDNN or by our own kernel.
 
 #include "../../core/ops/fused_conv.h"
 #include "conv_dnn.h"
 #include "conv_gemm.cuh"
 #include "conv_mask.h"
 #include "conv_workspace.h"
+#include "on_device.h"
 
 namespace reprise {
 namespace cuda {
@@ -22,20 +23,11 @@ void input_grad(const Launch& l, const ConvShape& s, const T* mask) {
                                       gx.as<T>(), l.workspace);
   }
   if (mask == nullptr) return by_dnn->run(operands, l.workspace, l.stream);
-  const size_t offset = conv_mask_offset(s, dtype, gx.meta->device);
+  const size_t offset = conv_mask_offset(s, dtype, Device::cuda(current_device()));
   auto* const bits = reinterpret_cast<uint32_t*>(static_cast<std::byte*>(l.workspace) + offset);
   keep_mask(l.stream, mask, bits, gx.meta->numel());
   by_dnn->run(operands, l.workspace, l.stream);
   apply_mask(l.stream, bits, gx.as<T>(), gx.meta->numel());
-}
-
-template <class T>
-void weight_grad(const Launch& l, const ConvShape& s) {
-  const View &gy = l.in[0], &x = l.in[1], &gw = l.out[0];
-  const ConvOperands operands{x.data, gw.data, gy.data};
-  const auto by_dnn = find_dnn_conv(ConvPass::weight_grad, s, gw.meta->dtype, operands);
-  if (by_dnn) return by_dnn->run(operands, l.workspace, l.stream);
-  run_conv<ConvWeightGrad, T>(l.stream, s, gy.as<T>(), x.as<T>(), {}, gw.as<T>(), l.workspace);
 }
 
 }  // namespace
@@ -52,11 +44,6 @@ void FusedConv2dInputGrad::cuda(const Launch& l) const {
   const ConvShape s = conv_shape(op, l.in[0].meta->shape, l.in[1].meta->shape);
   visit_floating(name, l.out[0].meta->dtype,
                  [&]<class T>() { cuda::input_grad<T>(l, s, l.in[2].as<T>()); });
-}
-
-void Conv2dWeightGrad::cuda(const Launch& l) const {
-  const ConvShape s = conv_shape(*this, l.in[0].meta->shape, l.in[1].meta->shape);
-  visit_floating(name, l.out[0].meta->dtype, [&]<class T>() { cuda::weight_grad<T>(l, s); });
 }
 
 }  // namespace reprise

@@ -1,0 +1,17 @@
+#pragma once
+// What follows the sums of a convolution, where it is a kernel of its own.
+
+#include <cuda_runtime.h>
+
+#include "conv_geometry.h"
+#include "pack.cuh"
+
+namespace reprise::cuda {
+
+/// out = tail of the sums: those of a pass, or `count` slices of them, one behind another. One
+/// slice may be `out` itself. Slices are added up in their order and in double.
+template <class T>
+void finish_conv(reprise::Stream stream, ConvPass pass, const ConvShape& s, const Acc<T>* slices,
+                 int64_t count, const ConvTail<T>& tail, T* out);
+
+}  // namespace reprise::cuda
