@@ -103,12 +103,14 @@ void map(Stream stream, const F& f, const View& out, const Views&... in) {
   constexpr size_t kWidest = std::max({sizeof(Out), sizeof(In)...});
   constexpr int kWidth = kWidest == 1 ? 8 : static_cast<int>(16 / kWidest);
   constexpr int64_t kMostElements = int64_t{1} << 30;  // of a launch
+  constexpr unsigned kFewPacks = 1 << 16;  // for large blocks: few of them leave processors idle
   const View views[] = {out, in...};
   const auto launch_map = [&]<int V>(const Layout& layout) {
     const Walk<1 + sizeof...(In)> walk(layout, V);
-    constexpr unsigned kInBlock = kThreads * kPacks<V>;
-    launch(stream, (walk.packs + kInBlock - 1) / kInBlock, kThreads, map_kernel<V, F, Out, In...>,
-           f, walk, out.as<Out>(), in.template as<const In>()...);
+    const unsigned threads = walk.packs < kFewPacks ? 64 : kThreads;
+    const unsigned in_block = threads * kPacks<V>;
+    launch(stream, (walk.packs + in_block - 1) / in_block, threads, map_kernel<V, F, Out, In...>, f,
+           walk, out.as<Out>(), in.template as<const In>()...);
   };
   for_each_part(Layout(views), kMostElements, [&](const Layout& part) {
     if (part.takes_packs(views, kWidth)) return launch_map.template operator()<kWidth>(part);

@@ -82,6 +82,12 @@ TEST_F(CudaElementwise, AnySizeInAnyLayout) {
   }
 }
 
+TEST_F(CudaElementwise, SoManyThatBlocksAreLarge) {
+  const Tensors in = operands_of(Mul{}, {270001}, float32);
+  expect_same(Mul{}, in, {0, 0});
+  expect_same(Mul{}, in, {1, 0});
+}
+
 TEST_F(CudaElementwise, EmptyAndScalar) {
   for (const Shape& shape : {Shape{}, Shape{0}, Shape{3, 0, 2}}) {
     expect_same(Add{}, operands_of(Add{}, shape, float32), {0, 0});
