@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "../../core/parallel.h"
+#include "../cuda/workspaces.h"
 #include "simd/isa.h"
 #include "simd/norm.h"
 #include "simd/reduce.h"
@@ -143,8 +144,12 @@ void grad_tile(const Launch& l, const Tiles<T>& tiles, int64_t first, int64_t ti
 }  // namespace
 }  // namespace cpu
 
-size_t BatchNorm::workspace(std::span<const Meta>, Device) const { return 0; }
-size_t BatchNormGrad::workspace(std::span<const Meta>, Device) const { return 0; }
+size_t BatchNorm::workspace(std::span<const Meta> in, Device device) const {
+  return device.kind == Device::Kind::cuda ? cuda::batch_norm_workspace(in[0]) : 0;
+}
+size_t BatchNormGrad::workspace(std::span<const Meta> in, Device device) const {
+  return device.kind == Device::Kind::cuda ? cuda::batch_norm_workspace(in[1]) : 0;
+}
 
 void BatchNorm::cpu(const Launch& l) const {
   ensure(l.in[0].meta->is_contiguous(), "batch_norm: x is not dense");

@@ -16,8 +16,7 @@ struct Best {
 };
 
 template <class T>
-struct Extremes {
-  using Element = T;
+struct Extremes : OneOperand<T> {
   using State = Best<T>;
   T* values;
   int64_t* indices;
@@ -56,7 +55,9 @@ void MaxDim::cuda(const Launch& l) const {
   const Shape dims = x.meta->shape.empty() ? Shape{} : Shape{dim};
   visit_dtype(x.meta->dtype, [&]<class T>() {
     using In = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
-    cuda::reduce(l, cuda::Extremes<In>{l.out[0].as<In>(), l.out[1].as<int64_t>(), largest}, dims);
+    const cuda::Extremes<In> extremes{
+        {x.as<In>()}, l.out[0].as<In>(), l.out[1].as<int64_t>(), largest};
+    cuda::reduce(l.stream, extremes, *x.meta, dims, l.workspace);
   });
 }
 

@@ -3,11 +3,16 @@
 // is computed:
 //
 //   struct R {
-//     using Element; using State;
-//     State none() const;                                    joined with s gives s
-//     State join(const State&, const State&) const;          in either order
-//     void take(State&, const Element& v, int64_t i) const;  i: place in the line
-//     void take(State&, const Element (&v)[N], int64_t i) const;
+//     using Element;                                       of the operands, which lie alike
+//     using Value;                                         of one place in them: see OneOperand
+//     using State;
+//     bool is_aligned_to(size_t bytes) const;
+//     Value load(int64_t at) const;
+//     void load(Value (&v)[N], int64_t at) const;          N neighbours, aligned to all of them
+//     State none() const;                                  joined with s gives s
+//     State join(const State&, const State&) const;
+//     void take(State&, const Value& v, int64_t i) const;  i: place in the line
+//     void take(State&, const Value (&v)[N], int64_t i) const;
 //     void store(int64_t output, const State&) const;
 //   };
 
@@ -16,6 +21,20 @@
 #include "warp.cuh"
 
 namespace reprise::cuda {
+
+template <class T>
+struct OneOperand {
+  using Element = T;
+  using Value = T;
+  const T* x;
+
+  bool is_aligned_to(size_t bytes) const { return is_aligned(x, bytes); }
+  __device__ T load(int64_t at) const { return x[at]; }
+  template <int N>
+  __device__ void load(T (&v)[N], int64_t at) const {
+    load_pack(v, x + at);
+  }
+};
 
 /// Keeps the state of one part, or stores the result where there is one part.
 template <class R>
@@ -30,42 +49,41 @@ __device__ void keep(const R& r, const ReducePlan& plan, typename R::State* stat
 /// Whole packs of [begin, end) of a line that fall to one thread of a group. They are read dense,
 /// several before they are used, or element by element to the same effect.
 template <class R>
-__device__ void take_packs(const R& r, const ReducePlan& plan, const typename R::Element* x,
-                           int64_t begin, int64_t end, bool packs, typename R::State& state) {
-  using T = typename R::Element;
-  constexpr int kWidth = line_pack(sizeof(T));
+__device__ void take_packs(const R& r, const ReducePlan& plan, int64_t x, int64_t begin,
+                           int64_t end, bool packs, typename R::State& state) {
+  using Value = typename R::Value;
+  constexpr int kWidth = line_pack(sizeof(typename R::Element));
   const int64_t step = int64_t{plan.threads} * kWidth;
   int64_t i = begin + threadIdx.x % plan.threads * kWidth;
   for (; packs && i < end; i += kLoads * step) {
-    T v[kLoads][kWidth];
+    Value v[kLoads][kWidth];
     unrolled<kLoads>([&](int u) {
-      if (i + u * step < end) load_pack(v[u], x + plan.reduced(i + u * step).of[0]);
+      if (i + u * step < end) r.load(v[u], x + plan.reduced(i + u * step).of[0]);
     });
     unrolled<kLoads>([&](int u) {
       if (i + u * step < end) r.take(state, v[u], i + u * step);
     });
   }
   for (; i < end; i += step) {
-    T v[kWidth];
-    for (int e = 0; e < kWidth; ++e) v[e] = x[plan.reduced(i + e).of[0]];
+    Value v[kWidth];
+    for (int e = 0; e < kWidth; ++e) v[e] = r.load(x + plan.reduced(i + e).of[0]);
     r.take(state, v, i);
   }
 }
 
 /// Elements [begin, end) of a line that fall to one thread of a group.
 template <class R>
-__device__ void reduce_line(const R& r, const ReducePlan& plan, const typename R::Element* x,
-                            int64_t begin, int64_t end, bool packs, typename R::State& state) {
+__device__ void reduce_line(const R& r, const ReducePlan& plan, int64_t x, int64_t begin,
+                            int64_t end, bool packs, typename R::State& state) {
   constexpr int kWidth = line_pack(sizeof(typename R::Element));
   const int64_t whole = begin + (end - begin) / kWidth * kWidth;
   take_packs(r, plan, x, begin, whole, packs, state);
   if (threadIdx.x % plan.threads != 0) return;
-  for (int64_t i = whole; i < end; ++i) r.take(state, x[plan.reduced(i).of[0]], i);
+  for (int64_t i = whole; i < end; ++i) r.take(state, r.load(x + plan.reduced(i).of[0]), i);
 }
 
 template <class R>
-__global__ void reduce_lines(R r, ReducePlan plan, const typename R::Element* x, bool packs,
-                             typename R::State* states) {
+__global__ void reduce_lines(R r, ReducePlan plan, bool packs, typename R::State* states) {
   const auto join = [&r](const auto& a, const auto& b) { return r.join(a, b); };
   const unsigned groups = blockDim.x / plan.threads;
   const int64_t task = int64_t{blockIdx.x} * groups + threadIdx.x / plan.threads;
@@ -75,7 +93,7 @@ __global__ void reduce_lines(R r, ReducePlan plan, const typename R::Element* x,
   typename R::State state = r.none();
   if (mine) {
     const int64_t begin = part * plan.part, end = std::min(begin + plan.part, plan.length);
-    reduce_line(r, plan, x + place.of[0], begin, end, packs, state);
+    reduce_line(r, plan, place.of[0], begin, end, packs, state);
   }
   state = group_reduce(state, r.none(), join, plan.threads);
   if (mine && threadIdx.x % plan.threads == 0) keep(r, plan, states, place.of[1], part, state);
@@ -83,19 +101,19 @@ __global__ void reduce_lines(R r, ReducePlan plan, const typename R::Element* x,
 
 /// Rows [begin, end) that fall to one thread, of its `columns` neighbouring columns from x on.
 template <class R, int N>
-__device__ void reduce_rows(const R& r, const ReducePlan& plan, const typename R::Element* x,
-                            int64_t begin, int64_t end, int64_t columns, bool packs,
+__device__ void reduce_rows(const R& r, const ReducePlan& plan, int64_t x, int64_t begin,
+                            int64_t end, int64_t columns, bool packs,
                             typename R::State (&states)[N]) {
-  using T = typename R::Element;
+  using Value = typename R::Value;
   const int64_t down = threadIdx.x / plan.threads, step = blockDim.x / plan.threads;
   for (int64_t i = begin + down; i < end; i += kLoads * step) {
-    T v[kLoads][N] = {};
+    Value v[kLoads][N] = {};
     unrolled<kLoads>([&](int u) {
       if (i + u * step >= end) return;
-      const T* row = x + plan.reduced(i + u * step).of[0];
-      if (packs) return load_pack(v[u], row);
+      const int64_t row = x + plan.reduced(i + u * step).of[0];
+      if (packs) return r.load(v[u], row);
       unrolled<N>([&](int e) {
-        if (e < columns) v[u][e] = row[e * plan.columns.in];
+        if (e < columns) v[u][e] = r.load(row + e * plan.columns.in);
       });
     });
     unrolled<kLoads>([&](int u) {
@@ -106,8 +124,7 @@ __device__ void reduce_rows(const R& r, const ReducePlan& plan, const typename R
 }
 
 template <class R>
-__global__ void reduce_columns(R r, ReducePlan plan, const typename R::Element* x, bool packs,
-                               typename R::State* parts) {
+__global__ void reduce_columns(R r, ReducePlan plan, bool packs, typename R::State* parts) {
   using State = typename R::State;
   constexpr int kWidth = column_pack(sizeof(typename R::Element));
   __shared__ State shared[kReduceThreads][kWidth];
@@ -120,8 +137,7 @@ __global__ void reduce_columns(R r, ReducePlan plan, const typename R::Element* 
   for (State& s : states) s = r.none();
   if (columns > 0) {
     const int64_t begin = part * plan.part, end = std::min(begin + plan.part, plan.length);
-    reduce_rows(r, plan, x + place.of[0] + first * plan.columns.in, begin, end, columns, packs,
-                states);
+    reduce_rows(r, plan, place.of[0] + first * plan.columns.in, begin, end, columns, packs, states);
   }
   for (int e = 0; e < kWidth; ++e) shared[threadIdx.x][e] = states[e];
   for (unsigned half = blockDim.x / 2; half >= static_cast<unsigned>(plan.threads); half /= 2) {
@@ -156,22 +172,21 @@ __global__ void join_parts(R r, const typename R::State* states, int64_t outputs
   if (output < outputs && threadIdx.x % threads == 0) r.store(output, state);
 }
 
+/// Reduces the dimensions `dims` of operands that lie as x says; `states`: reduction_workspace.
 template <class R>
-void reduce(const Launch& l, const R& r, const Shape& dims) {
-  using T = typename R::Element;
-  using State = typename R::State;
-  const ReducePlan plan = plan_reduction(*l.in[0].meta, dims, sizeof(T));
-  const T* x = l.in[0].as<T>();
-  auto* states = static_cast<State*>(l.workspace);
-  const int pack = plan.down ? column_pack(sizeof(T)) : line_pack(sizeof(T));
-  const bool packs = plan.packs && is_aligned(x, sizeof(T) * pack);
-  launch(l.stream, static_cast<unsigned>(plan.blocks), kReduceThreads,
-         plan.down ? reduce_columns<R> : reduce_lines<R>, r, plan, x, packs, states);
+void reduce(Stream stream, const R& r, const Meta& x, const Shape& dims, void* states) {
+  constexpr size_t kElement = sizeof(typename R::Element);
+  const ReducePlan plan = plan_reduction(x, dims, kElement);
+  const int pack = plan.down ? column_pack(kElement) : line_pack(kElement);
+  const bool packs = plan.packs && r.is_aligned_to(kElement * static_cast<size_t>(pack));
+  auto* parts = static_cast<typename R::State*>(states);
+  launch(stream, static_cast<unsigned>(plan.blocks), kReduceThreads,
+         plan.down ? reduce_columns<R> : reduce_lines<R>, r, plan, packs, parts);
   if (plan.parts == 1) return;
   const int threads = plan.parts > 128 ? kReduceThreads : kWarp;
   const int64_t groups = kReduceThreads / threads;
-  launch(l.stream, static_cast<unsigned>((plan.outputs + groups - 1) / groups), kReduceThreads,
-         join_parts<R>, r, states, plan.outputs, plan.parts, threads);
+  launch(stream, static_cast<unsigned>((plan.outputs + groups - 1) / groups), kReduceThreads,
+         join_parts<R>, r, parts, plan.outputs, plan.parts, threads);
 }
 
 }  // namespace reprise::cuda

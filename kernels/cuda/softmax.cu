@@ -76,8 +76,7 @@ struct Powers {
 };
 
 template <class T>
-struct PowerSums {
-  using Element = T;
+struct PowerSums : OneOperand<T> {
   using State = Powers<Acc<T>>;
   State* lines;
 
@@ -159,8 +158,8 @@ void reduce_and_scale(const Launch& l, const View& dense, int dim, bool log) {
   using State = typename PowerSums<T>::State;
   const Extents e(dense.meta->shape, dim);
   auto* lines = static_cast<State*>(l.workspace);
-  const View in[] = {dense};
-  reduce(Launch{in, l.out, lines + e.lines(), l.stream}, PowerSums<T>{lines}, {dim});
+  const PowerSums<T> sums{{dense.as<T>()}, lines};
+  reduce(l.stream, sums, *dense.meta, {dim}, lines + e.lines());
   constexpr int kWidth = kPack<T>;
   T* y = l.out[0].as<T>();
   const int64_t numel = e.lines() * e.n;

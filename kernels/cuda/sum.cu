@@ -9,8 +9,7 @@ namespace cuda {
 namespace {
 
 template <class T, class To>
-struct Sums {
-  using Element = T;
+struct Sums : OneOperand<T> {
   using State = Acc<T>;
   To* y;
 
@@ -31,7 +30,8 @@ void Sum::cuda(const Launch& l) const {
   visit_dtype(l.in[0].meta->dtype, [&]<class T>() {
     using In = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
     using To = std::conditional_t<std::is_integral_v<T>, int64_t, T>;
-    cuda::reduce(l, cuda::Sums<In, To>{l.out[0].as<To>()}, dims);
+    const cuda::Sums<In, To> sums{{l.in[0].as<In>()}, l.out[0].as<To>()};
+    cuda::reduce(l.stream, sums, *l.in[0].meta, dims, l.workspace);
   });
 }
 

@@ -1,0 +1,74 @@
+// Batch normalisation on the device: channels of every length, in one part and in several, far from
+// zero, and the statistics that are updated in place.
+
+#include "../../../core/ops/norm.h"
+
+#include "device_testing.h"
+
+namespace reprise::op_testing {
+namespace {
+
+class DeviceNorm : public OnDevice {};
+
+const Shape kShapes[] = {{2, 1},     {300, 3},     {70, 8},      {4, 3, 5},      {33, 2, 4, 4},
+                         {2, 3, 40}, {3, 1, 5000}, {600, 3, 16}, {130, 2, 3, 3}, {2, 0, 3}};
+
+Tensors operands(const Shape& shape, DType dtype, double offset) {
+  const Shape c{shape[1]};
+  return {sample(shape, dtype) + offset, sample(c, dtype, 2),     sample(c, dtype, 3),
+          sample(c, dtype, 4),           sample(c, dtype, 5) + 2, full({}, 4, {.dtype = int64})};
+}
+
+/// Outputs and the operands that are updated.
+Tensors run(const BatchNorm& op, Tensors in, bool on_device) {
+  const NoGradGuard no_grad;
+  for (Tensor& x : in) x = on_device ? x.cuda() : x.clone();
+  Tensors out = dispatch(Model(op), in);
+  for (size_t k = 3; k < 6; ++k) out.push_back(in[k]);
+  for (Tensor& x : out) x = x.cpu();
+  return out;
+}
+
+TEST_F(DeviceNorm, MatchesTheCpu) {
+  for (const Shape& shape : kShapes) {
+    for (const DType dtype : {float32, float64}) {
+      for (const double offset : {0.0, 1000.0}) {
+        for (const double momentum : {0.1, -1.0}) {
+          SCOPED_TRACE(testing::Message() << to_string(shape) << " + " << offset);
+          const Tensors in = operands(shape, dtype, offset);
+          const BatchNorm op{momentum, 1e-5};
+          const Tensors got = run(op, in, true), expected = run(op, in, false);
+          for (size_t k = 0; k < got.size(); ++k) {
+            expect_close(got[k], array_of(expected[k]), dtype == float32 ? 5e-6 : 1e-12);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_F(DeviceNorm, GradientMatchesTheCpu) {
+  for (const Shape& shape : kShapes) {
+    for (const DType dtype : {float32, float64}) {
+      const Shape c{shape[1]};
+      const Tensor gy = sample(shape, dtype, 8);
+      const Tensors in{gy, sample(shape, dtype) + 30, sample(c, dtype, 2), sample(c, dtype, 3) + 30,
+                       sample(c, dtype, 4)};
+      expect_op_on_device(BatchNormGrad{}, in, dtype == float32 ? 5e-6 : 1e-13);
+    }
+  }
+}
+
+TEST_F(DeviceNorm, TakesStridedVectorsAndEmptyBatches) {
+  Tensors in = operands({6, 4, 3}, float32, 0);
+  in[1] = sample({8}).slice(0, 0, 8, 2);
+  in[2] = sample({1}).expand({4});
+  Tensors got = run({}, in, true), expected = run({}, in, false);
+  expect_close(got[0], array_of(expected[0]), 2e-6);
+  in[0] = empty({0, 4, 3});
+  got = run({}, in, true), expected = run({}, in, false);
+  for (size_t k = 0; k < got.size(); ++k) expect_close(got[k], array_of(expected[k]), 1e-6);
+}
+
+}  // namespace
+}  // namespace reprise::op_testing
