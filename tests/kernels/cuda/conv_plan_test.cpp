@@ -4,6 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/lsan_interface.h>
+#endif
+
 #if defined(REPRISE_HAS_CUDNN)
 
 namespace reprise::cuda {
@@ -36,6 +40,9 @@ class ConvPlansTest : public testing::Test {
     return make_conv_plan(request, {.handle = nullptr, .properties = &*properties_});
   }
 
+#if defined(__SANITIZE_ADDRESS__)
+  const __lsan::ScopedDisabler disabler_;  // cuDNN keeps what it loads and makes
+#endif
   std::optional<DnnDescriptor> properties_;
 };
 
