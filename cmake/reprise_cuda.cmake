@@ -3,7 +3,7 @@
 # needs CUDA's headers only: the C++ compiler builds kernels/cuda, and tests/emulator plays the device.
 include(reprise_embed)
 set(REPRISE_BUILDS_CUDA OFF)
-if(REPRISE_CUDA STREQUAL "EMULATED")
+if(REPRISE_CUDA STREQUAL "EMULATED" AND CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   find_path(REPRISE_CUDA_INCLUDE_DIR cuda_runtime.h HINTS ENV CUDA_PATH PATHS /usr/local/cuda
             PATH_SUFFIXES include)
   if(REPRISE_CUDA_INCLUDE_DIR)
@@ -37,7 +37,7 @@ if(REPRISE_CUDA STREQUAL "OFF")
 elseif(REPRISE_CUDA STREQUAL "EMULATED" AND REPRISE_BUILDS_CUDA)
   message(STATUS "reprise: built with an emulated GPU.")
 elseif(REPRISE_CUDA STREQUAL "EMULATED")
-  message(STATUS "reprise: CUDA's headers were not found, so there is no emulated GPU.")
+  message(STATUS "reprise: CUDA's headers for x86-64 were not found, so there is no emulated GPU.")
 elseif(REPRISE_BUILDS_CUDA)
   message(STATUS "reprise: built with CUDA ${CUDAToolkit_VERSION} for ${CMAKE_CUDA_ARCHITECTURES}.")
 elseif(REPRISE_CUDA STREQUAL "ON")

@@ -2,8 +2,6 @@
 // exchanges. Every other launch runs blocks and threads backwards, so that what depends on their
 // order shows.
 
-#include <ucontext.h>
-
 #include <exception>
 #include <memory>
 #include <vector>
@@ -12,8 +10,36 @@
 #include "queue.h"
 
 #if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
+
+/// x86-64: keeps the registers that calls preserve on the stack, its top in *mine, and goes on with
+/// the stack whose top is `other`. (swapcontext also saves signals, by system calls.)
+extern "C" void reprise_emulator_switch(void** mine, void* other);
+
+asm(R"(
+.text
+.type reprise_emulator_switch, @function
+reprise_emulator_switch:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq %rsi, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  ret
+.size reprise_emulator_switch, .-reprise_emulator_switch
+)");
+constexpr int kSavedWords = 8, kEntryWord = 6;  // entry finds its stack as after a call
 
 thread_local uint3 threadIdx, blockIdx;
 thread_local dim3 blockDim, gridDim;
@@ -32,8 +58,8 @@ constexpr size_t kStackBytes = 128 << 10;
 enum class State : uint8_t { ready, at_block, at_warp, done };
 
 struct Coroutine {
-  ucontext_t context{};
   std::unique_ptr<std::byte[]> stack{new std::byte[kStackBytes]};
+  void* top = nullptr;  // of the stack while it waits
   void* sanitizer_stack = nullptr;
 };
 
@@ -43,6 +69,19 @@ struct Thread {
   uint64_t given = 0;
   std::unique_ptr<Coroutine> coroutine;
 };
+
+/// A stack on which the first switch calls `entry`, which never returns.
+void prepare(Coroutine& c, void (*entry)()) {
+#if defined(__SANITIZE_ADDRESS__)
+  __asan_unpoison_memory_region(c.stack.get(), kStackBytes);  // what the last thread left
+#endif
+  c.sanitizer_stack = nullptr;
+  auto top = reinterpret_cast<uintptr_t>(c.stack.get() + kStackBytes) & ~uintptr_t{15};
+  top -= kSavedWords * sizeof(void*);
+  c.top = reinterpret_cast<void*>(top);
+  std::memset(c.top, 0, kSavedWords * sizeof(void*));
+  static_cast<void (**)()>(c.top)[kEntryWord] = entry;
+}
 
 /// Tells AddressSanitizer which stack is used, around a switch.
 void before_switch([[maybe_unused]] void** kept, [[maybe_unused]] const void* stack,
@@ -85,7 +124,7 @@ class Block {
   const std::function<void()>& body_;
   std::vector<Thread> threads_;
   size_t running_ = 0;
-  ucontext_t scheduler_{};
+  void* scheduler_ = nullptr;  // top of its stack
   void* scheduler_kept_ = nullptr;
   const void* scheduler_stack_ = nullptr;
   size_t scheduler_bytes_ = 0;
@@ -124,17 +163,11 @@ void Block::resume(size_t i) {
     if (spare().empty()) spare().push_back(std::make_unique<Coroutine>());
     thread.coroutine = std::move(spare().back());
     spare().pop_back();
-    Coroutine& c = *thread.coroutine;
-    getcontext(&c.context);
-    c.context.uc_stack.ss_sp = c.stack.get();
-    c.context.uc_stack.ss_size = kStackBytes;
-    c.context.uc_link = nullptr;
-    c.sanitizer_stack = nullptr;
-    makecontext(&c.context, &Block::enter, 0);
+    prepare(*thread.coroutine, &Block::enter);
   }
   finished_ = false;
   before_switch(&scheduler_kept_, thread.coroutine->stack.get(), kStackBytes);
-  swapcontext(&scheduler_, &thread.coroutine->context);
+  reprise_emulator_switch(&scheduler_, thread.coroutine->top);
   after_switch(scheduler_kept_, nullptr, nullptr);
   if (!finished_) return;
   thread.state = State::done;
@@ -156,7 +189,7 @@ void Block::give_way(bool finished) {
   Coroutine& c = *threads_[running_].coroutine;
   finished_ = finished;
   before_switch(finished ? nullptr : &c.sanitizer_stack, scheduler_stack_, scheduler_bytes_);
-  swapcontext(&c.context, &scheduler_);
+  reprise_emulator_switch(&c.top, scheduler_);
   after_switch(c.sanitizer_stack, &scheduler_stack_, &scheduler_bytes_);
 }
 
