@@ -51,7 +51,8 @@ Tensor draw(Dice& dice, const Meta& meta, bool hard) {
   };
   std::vector<double> values(static_cast<size_t>(meta.numel()));
   for (double& v : values) v = one();
-  const Tensor dense = tensor(values, {.dtype = float64}).to(meta.dtype).reshape(meta.shape);
+  const Tensor dense =
+      tensor(values, {.dtype = float64}).to(meta.dtype).reshape(meta.shape).to(meta.device);
   return meta.is_contiguous() || meta.dim() < 2 ? dense : dense.transpose(0, 1).clone().t();
 }
 
@@ -314,13 +315,15 @@ class Walk {
   void random() {
     const Tensor x = pick_real();
     if (dice_.chance(50)) return keep(dropout(x, 0.4));
-    keep(dice_.chance(50) ? rand(x.shape()) : randn({dice_.between(0, 5)}));
+    const TensorOptions here{.device = x.device()};
+    keep(dice_.chance(50) ? rand(x.shape(), here) : randn({dice_.between(0, 5)}, here));
   }
 
   void make() {
     const Tensor x = pick();
-    if (dice_.chance(30)) return keep(arange(dice_.between(0, 6)));
-    keep(dice_.chance(50) ? zeros_like(x) : full(x.shape(), number(x)));
+    const TensorOptions here{.device = x.device()};
+    if (dice_.chance(30)) return keep(arange(dice_.between(0, 6), here));
+    keep(dice_.chance(50) ? zeros_like(x) : full(x.shape(), number(x), here));
   }
 
   void capture() {
@@ -400,7 +403,7 @@ class Walk {
 
 }  // namespace
 
-RandomFunction::RandomFunction(uint64_t seed) : seed_(seed) {}
+RandomFunction::RandomFunction(uint64_t seed, Device device) : seed_(seed), device_(device) {}
 
 Tensors RandomFunction::inputs(int run) const {
   constexpr std::array kTypes{float32, float32, float64, int64, bool_};
@@ -411,14 +414,14 @@ Tensors RandomFunction::inputs(int run) const {
   for (int64_t k = shapes.between(1, 4); k-- > 0;) {
     const bool first = out.empty();
     const bool image = out.size() == 1 && shapes.chance(40);
-    Meta meta({2, 3, 6, 5}, float32);
+    Meta meta({2, 3, 6, 5}, float32, device_);
     if (!image) {
       Shape shape;
       for (int64_t d = first ? 2 : shapes.below(4); d-- > 0;) {
         shape.push_back(!first && shapes.chance(8) ? 0 : shapes.between(1, most));
       }
       if (shape.numel() > 40000) shape = {most, 3};
-      meta = Meta(shape, first ? float32 : kTypes[static_cast<size_t>(shapes.below(5))]);
+      meta = Meta(shape, first ? float32 : kTypes[static_cast<size_t>(shapes.below(5))], device_);
       if (shape.dim() == 2 && shapes.chance(20)) meta.strides = {1, shape[0]};
     }
     out.push_back(draw(values, meta, hard_values(seed_)));
@@ -428,7 +431,9 @@ Tensors RandomFunction::inputs(int run) const {
 
 Tensors RandomFunction::captures() const {
   Dice values(seed_ + (uint64_t{1} << 60));
-  const auto real = [&](const Shape& shape) { return draw(values, Meta(shape, float32), false); };
+  const auto real = [&](const Shape& shape) {
+    return draw(values, Meta(shape, float32, device_), false);
+  };
   Tensors out(12);
   out[kWeight] = real({8, 8});
   out[kBias] = real({8});
@@ -436,12 +441,12 @@ Tensors RandomFunction::captures() const {
   out[kFilterBias] = real({4});
   out[kMean] = real({4});
   out[kVar] = abs(real({4})) + 0.5;
-  out[kCount] = zeros({}, {.dtype = int64});
+  out[kCount] = zeros({}, {.dtype = int64, .device = device_});
   out[kState] = real({3, 4});
   out[kPartOfState] = out[kState].slice(1, 1, 3);
-  out[kWide] = draw(values, Meta({5}, float64), false);
+  out[kWide] = draw(values, Meta({5}, float64, device_), false);
   out[kParam] = real({4, 3}).requires_grad_();
-  out[kParam].set_grad(zeros({4, 3}));
+  out[kParam].set_grad(zeros({4, 3}, {.device = device_}));
   out[kFreshParam] = real({8}).requires_grad_();
   return out;
 }

@@ -9,7 +9,7 @@ namespace reprise::test {
 /// A function drawn from a seed. What it calls depends on shapes and dtypes, never on values.
 class RandomFunction {
  public:
-  explicit RandomFunction(uint64_t seed);
+  explicit RandomFunction(uint64_t seed, Device device = {});
 
   /// Values for its inputs: the same metas and other values for each run.
   Tensors inputs(int run) const;
@@ -20,6 +20,7 @@ class RandomFunction {
 
  private:
   uint64_t seed_;
+  Device device_;
 };
 
 }  // namespace reprise::test
