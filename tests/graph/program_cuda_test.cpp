@@ -65,7 +65,7 @@ class ProgramOnGpu : public testing::TestWithParam<bool> {
 std::string device_name(const testing::TestParamInfo<bool>& info) {
   return info.param ? "Fake" : "Device";
 }
-INSTANTIATE_TEST_SUITE_P(All, ProgramOnGpu, testing::Values(true), device_name);
+INSTANTIATE_TEST_SUITE_P(All, ProgramOnGpu, testing::Bool(), device_name);
 
 // ---- what is queued
 

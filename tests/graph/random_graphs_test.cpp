@@ -129,11 +129,11 @@ void check_seeds_on_gpu(uint64_t to) {
 
 TEST(RandomGraphs, ReplayOnAFakeGpu) {
   const FakeDevices fake;
-  check_seeds_on_gpu(300);
+  check_seeds_on_gpu(200);
 }
 TEST(RandomGraphs, ReplayOnAGpu) {
   if (!cuda::is_available()) GTEST_SKIP() << cuda::why_not_available();
-  check_seeds_on_gpu(100);
+  check_seeds_on_gpu(60);
 }
 
 TEST(RandomGraphs, ReplayWithTheBitsOfEager) { check_seeds(0, 2000); }
