@@ -4,6 +4,7 @@
 
 #include "../../autograd/engine.h"
 #include "../../autograd/tape.h"
+#include "../../core/cuda.h"
 #include "../../core/random.h"
 #include "../graph/replay.h"
 #include "row.h"
@@ -40,6 +41,27 @@ void expect_same_bits(const Function& f, const std::vector<Tensors>& inputs,
   }
 }
 
+Tensors on_cpu(const Tensors& tensors) {
+  Tensors out;
+  for (const Tensor& t : tensors) out.push_back(t.defined() ? t.detach().cpu() : t);
+  return out;
+}
+
+/// The same on a GPU, from the second run on by one launch.
+void expect_one_graph(const Function& f, const std::vector<Tensors>& inputs,
+                      const std::string& passes) {
+  const Tensors& first = inputs.front();
+  Program program(trace(f, std::vector<Example>(first.begin(), first.end())), {.passes = passes});
+  for (const Tensors& in : inputs) {
+    const Tensors expected = on_cpu(run(f, in));
+    const Tensors got = on_cpu(run([&](const Tensors& x) { return program.call(x); }, in));
+    ASSERT_EQ(test::difference(got, expected), "") << passes << '\n' << to_string(program.graph());
+  }
+  const std::string how = program.replay();
+  const auto says = [&](std::string_view part) { return how.find(part) != how.npos; };
+  EXPECT_TRUE(says("one CUDA graph") || says("the C++ function") || says("values lie on")) << how;
+}
+
 class OpRowsReplay : public testing::TestWithParam<OpRow> {
  protected:
   Function forward() const {
@@ -65,16 +87,30 @@ class OpRowsReplay : public testing::TestWithParam<OpRow> {
   }
   static Tensor weight_of(const Tensor& y) { return sigmoid(y.detach()) - 0.25; }
 
-  void check(const Function& f, DType dtype, bool with_grad) const {
-    std::vector<Tensors> inputs;
-    for (const uint64_t seed : {1, 50}) {
-      inputs.push_back(draw_all(GetParam().operands, dtype, seed));
-      for (size_t i = 0; with_grad && i < inputs.back().size(); ++i) {
-        if (GetParam().operands[i].kind == Operand::Kind::real) inputs.back()[i].requires_grad_();
+  static std::vector<Tensors> inputs(DType dtype, bool with_grad, Device device,
+                                     std::initializer_list<uint64_t> seeds) {
+    std::vector<Tensors> out;
+    for (const uint64_t seed : seeds) {
+      Tensors& in = out.emplace_back(draw_all(GetParam().operands, dtype, seed));
+      for (size_t i = 0; i < in.size(); ++i) {
+        in[i] = in[i].to(device);
+        const bool real = GetParam().operands[i].kind == Operand::Kind::real;
+        if (with_grad && real) in[i].requires_grad_();
       }
     }
+    return out;
+  }
+
+  void check(const Function& f, DType dtype, bool with_grad) const {
     const std::vector<std::string> passes = test::pass_specs();
-    for (size_t i = 0; i < 2; ++i) expect_same_bits(f, inputs, passes[i]);
+    for (size_t i = 0; i < 2; ++i) {
+      expect_same_bits(f, inputs(dtype, with_grad, Device::cpu(), {1, 50}), passes[i]);
+    }
+  }
+  void check_on_gpu(const Function& f, bool with_grad) const {
+    for (const char* passes : {"", "none"}) {
+      expect_one_graph(f, inputs(float32, with_grad, Device::cuda(), {1, 50, 7}), passes);
+    }
   }
 };
 
@@ -83,6 +119,12 @@ TEST_P(OpRowsReplay, GivesTheBitsOfEager) {
   for (const DType dtype : {int64, int32}) {
     if (GetParam().integers) check(forward(), dtype, false);
   }
+}
+
+TEST_P(OpRowsReplay, IsOneGraphOnAGpu) {
+  if (!cuda::is_available()) GTEST_SKIP() << cuda::why_not_available();
+  check_on_gpu(forward(), false);
+  if (GetParam().differentiable) check_on_gpu(gradients, true);
 }
 
 TEST_P(OpRowsReplay, GivesTheGradientsOfEager) {
