@@ -24,10 +24,10 @@ function(reprise_flags target)
   endif()
 endfunction()
 
-# x / 0 is what IEEE 754 says it is in kernels and in the plain references of the tests, and nowhere else.
+# reprise_allow_float_division_by_zero(SOURCE|TARGET NAME...): x / 0 is what IEEE 754 says it is in
+# kernels and in the plain references of the tests, and nowhere else.
 function(reprise_allow_float_division_by_zero)
   if(REPRISE_SANITIZE MATCHES "float-divide-by-zero")
-    set_property(SOURCE ${ARGN} APPEND PROPERTY
-      COMPILE_OPTIONS -fno-sanitize=float-divide-by-zero)
+    set_property(${ARGN} APPEND PROPERTY COMPILE_OPTIONS -fno-sanitize=float-divide-by-zero)
   endif()
 endfunction()
