@@ -47,7 +47,7 @@ class CudaTraining : public testing::TestWithParam<TrainingCase> {
   void SetUp() override {
     if (!cuda::is_available()) GTEST_SKIP() << cuda::why_not_available();
     few_ = GetParam();
-    few_.steps = 4;
+    few_.steps = 2;
   }
   TrainingCase few_;
 };

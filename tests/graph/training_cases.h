@@ -109,9 +109,10 @@ inline Model mlp() {
 }
 
 inline Model conv_net() {
-  return shared(nn::Sequential{nn::Conv2d(3, 8, 3, {.padding = 1}), nn::BatchNorm2d(8), nn::ReLU(),
-                               nn::MaxPool2d(2), nn::Conv2d(8, 8, 3), nn::ReLU(), nn::Flatten(),
-                               nn::Dropout(0.2), nn::Linear(8 * 4 * 4, 10)});
+  return shared(nn::Sequential{nn::Conv2d(3, 8, 3, {.padding = 1, .bias = false}),
+                               nn::BatchNorm2d(8), nn::ReLU(), nn::MaxPool2d(2),
+                               nn::Conv2d(8, 8, 3), nn::ReLU(), nn::Flatten(), nn::Dropout(0.2),
+                               nn::Linear(8 * 4 * 4, 10)});
 }
 
 inline const Shape kVectors{16, 20}, kImages{8, 3, 12, 12};
