@@ -1,7 +1,10 @@
 #pragma once
 // Neighbours that a thread reads or writes at once, and what their values are added up in.
 
+#include <cuda_runtime.h>
+
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 #include <utility>
 
@@ -34,11 +37,17 @@ __device__ void load_pack(T (&v)[N], const T* p) {
   const Packed<T, N> pack = *reinterpret_cast<const Packed<T, N>*>(p);
   for (int e = 0; e < N; ++e) v[e] = pack.v[e];
 }
+/// Writes v to p likewise.
 template <class T, int N>
 __device__ void store_pack(T* p, const T (&v)[N]) {
   Packed<T, N> pack;
-  for (int e = 0; e < N; ++e) pack.v[e] = v[e];
-  *reinterpret_cast<Packed<T, N>*>(p) = pack;
+  std::memcpy(&pack, v, sizeof(pack));
+#if defined(__CUDA_ARCH__)  // where plain stores of 16 bytes are cut into pieces
+  if constexpr (sizeof(pack) == sizeof(uint4))
+    __stcg(reinterpret_cast<uint4*>(p), *reinterpret_cast<const uint4*>(&pack));
+  else
+#endif
+    *reinterpret_cast<Packed<T, N>*>(p) = pack;
 }
 
 inline bool is_aligned(const void* p, size_t bytes) {

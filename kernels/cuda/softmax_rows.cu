@@ -16,18 +16,19 @@ constexpr int kMostThreads = 1024;
 constexpr int most_threads(int packs) { return packs == kRowPacks ? kThreads : kMostThreads; }
 
 /// The elements of a row that fall to one thread: packs that are `threads` apart.
-template <class T>
+/// Dense: rows are of whole packs. (A kernel for both would store element by element.)
+template <class T, bool Dense>
 struct RowOfThread {
   using A = Acc<T>;
   static constexpr int kWidth = kPack<T>;
   int64_t begin, end, step;
-  bool packs;
 
   __device__ void load(A (&v)[kWidth], const T* row, int u) const {
     const int64_t i = begin + u * step;
     T pack[kWidth];
-    if (packs && i < end) {
-      load_pack(pack, row + i);
+    if constexpr (Dense) {
+      unrolled<kWidth>([&](int e) { pack[e] = lowest<T>(); });
+      if (i < end) load_pack(pack, row + i);
     } else {
       unrolled<kWidth>([&](int e) { pack[e] = i + e < end ? row[i + e] : lowest<T>(); });
     }
@@ -37,24 +38,26 @@ struct RowOfThread {
     const int64_t i = begin + u * step;
     T pack[kWidth];
     unrolled<kWidth>([&](int e) { pack[e] = static_cast<T>(scale(v[e])); });
-    if (packs && i < end) return store_pack(row + i, pack);
-    unrolled<kWidth>([&](int e) {
-      if (i + e < end) row[i + e] = pack[e];
-    });
+    if constexpr (Dense) {
+      if (i < end) store_pack(row + i, pack);
+    } else {
+      unrolled<kWidth>([&](int e) {
+        if (i + e < end) row[i + e] = pack[e];
+      });
+    }
   }
 };
 
 /// Each thread keeps `Packs` packs in registers and `more` in shared memory.
-template <class T, int Packs>
+template <class T, int Packs, bool Dense>
 __global__ void __launch_bounds__(most_threads(Packs))
-    softmax_rows(T* y, const T* x, int64_t rows, int64_t n, int threads, int more, bool packs,
-                 bool log) {
+    softmax_rows(T* y, const T* x, int64_t rows, int64_t n, int threads, int more, bool log) {
   using A = Acc<T>;
   constexpr int kWidth = kPack<T>;
   using Kept = A[kWidth];
   const int64_t row = int64_t{blockIdx.x} * (blockDim.x / threads) + threadIdx.x / threads;
   const int64_t rank = threadIdx.x % threads;
-  const RowOfThread<T> mine{rank * kWidth, row < rows ? n : 0, int64_t{threads} * kWidth, packs};
+  const RowOfThread<T, Dense> mine{rank * kWidth, row < rows ? n : 0, int64_t{threads} * kWidth};
   Kept v[Packs], *const shared = dynamic_shared<Kept>() + rank;
   A most = lowest<A>(), sum = 0;
   unrolled<Packs>([&](int u) { mine.load(v[u], x + row * n, u); });
@@ -108,8 +111,8 @@ bool try_softmax_rows(Stream stream, const Extents& e, T* y, const T* x, bool lo
     const auto block = static_cast<unsigned>(threads <= kWarp ? 128 : threads);
     const auto bytes = static_cast<size_t>(more * threads) * sizeof(Acc<T>[kWidth]);
     launch(stream, Grid{blocks(e.outer, static_cast<int>(block) / threads), block, bytes},
-           softmax_rows<T, Packs>, y, x, e.outer, e.n, threads, static_cast<int>(more),
-           e.n % kWidth == 0, log);
+           e.n % kWidth == 0 ? softmax_rows<T, Packs, true> : softmax_rows<T, Packs, false>, y, x,
+           e.outer, e.n, threads, static_cast<int>(more), log);
     return true;
   };
   const int few = threads_of_row(e.n, kRowPacks * kWidth);
