@@ -1,5 +1,6 @@
 #include "engine.h"
 
+#include "../core/autocast.h"
 #include "../core/ops.h"
 #include "gradient.h"
 #include "pass.h"
@@ -42,6 +43,7 @@ Tensors root_gradients(std::string_view caller, const Tensors& roots, const Tens
 
 void backward(const Tensors& tensors, const Tensors& gradients, BackwardOptions options) {
   const GradModeGuard mode(options.create_graph);
+  const detail::AutocastPause own_dtypes;
   BackwardPass pass("backward", options.retain_graph.value_or(options.create_graph), true);
   pass.run(tensors, root_gradients("backward", tensors, gradients));
   accumulate_gradients(pass.leaf_gradients);
@@ -49,6 +51,7 @@ void backward(const Tensors& tensors, const Tensors& gradients, BackwardOptions 
 
 Tensors grad(const Tensors& outputs, const Tensors& inputs, const GradOptions& options) {
   const GradModeGuard mode(options.create_graph);
+  const detail::AutocastPause own_dtypes;
   const Tensors seeds = root_gradients("grad", outputs, options.grad_outputs);
   BackwardPass pass("grad", options.retain_graph.value_or(options.create_graph), false);
   for (size_t i = 0; i < inputs.size(); ++i) {

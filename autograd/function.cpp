@@ -35,6 +35,7 @@ Tensors Context::saved_tensors() const {
 
 void FunctionNode::free_saved() {
   Node::free_saved();
+  released = true;
   context.saved_.clear();
 }
 

@@ -51,9 +51,12 @@ Tensor Operand::unpack(const Ref<History>& source) const {
 Node::Node(OpRef call) : Record(false), op(std::move(call)), sequence(next_sequence++) {}
 
 void Node::free_saved() {
-  released = true;
-  for (Operand& operand : in) operand.storage.reset();
-  for (Operand& operand : out) operand.storage.reset();
+  const auto release = [this](Operand& operand) {
+    released |= operand.saved();  // a node that saved nothing can run again
+    operand.storage.reset();
+  };
+  for (Operand& operand : in) release(operand);
+  for (Operand& operand : out) release(operand);
 }
 
 void Node::visit_saved(const std::function<void(const Operand&)>& visit) const {

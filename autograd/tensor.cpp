@@ -27,7 +27,7 @@ bool Tensor::is_leaf() const {
 
 Tensor& Tensor::requires_grad_(bool on) {
   check(!on || is_floating_point(dtype()), ErrorKind::DType,
-        "requires_grad_: expected float32 or float64, got ", dtype());
+        "requires_grad_: expected a floating-point dtype, got ", dtype());
   check(on || is_leaf(), ErrorKind::Autograd,
         "requires_grad_: only a leaf can stop requiring grad; use detach for the result of ",
         is_leaf() ? "" : static_cast<Node&>(*record_of(impl())).name());

@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "autocast.h"
 #include "tensor.h"
 
 namespace reprise {
@@ -147,6 +148,7 @@ class Function final : public Callable {
 /// Runs `f` on real tensors; on symbolic ones adds one node that runs it at each replay, so that
 /// what `f` derives from sizes (a broadcast, a mean) follows the sizes of that replay. `f` returns
 /// Tensor or Tensors and must own what it captures. Inputs but the first may be undefined.
+/// Autocast (autocast.h) casts the inputs by the name.
 template <class F, std::derived_from<Tensor>... In>
 auto composite(std::string_view name, F f, const Tensor& first, const In&... rest)
     -> decltype(f(first, rest...)) {
@@ -159,6 +161,10 @@ auto composite(std::string_view name, F f, const Tensor& first, const In&... res
       return out.front();
     else
       return out;
+  }
+  if (detail::autocast_on) [[unlikely]] {
+    const detail::AutocastCall cast(name);
+    return f(cast(first), cast(rest)...);
   }
   return f(first, rest...);
 }

@@ -12,8 +12,12 @@
 //     Tensors vjp(const Vjp&) const;                                     made of public ops
 //   };
 //
+// A kernel that takes float16 and bfloat16 as they are is announced by `half_on_cpu` or
+// `half_on_cuda`, static constexpr bool. Any other is given such operands as float32 (widened.h).
+//
 // Everything that can happen to an op (eager run, tape, trace, plan) goes through the OpBase below.
 
+#include <algorithm>
 #include <bit>
 #include <concepts>
 #include <span>
@@ -93,6 +97,11 @@ struct OpTraits {
   bool crosses = false;  ///< `infer` says where the output lies, not the input; the host runs it
   bool effects = false;  ///< running it does more than make outputs: it is kept, once, in order
   bool differentiable = false;
+  bool half_on_cpu = false, half_on_cuda = false;  ///< its kernel takes 16-bit elements as they are
+
+  constexpr bool takes_half(Device::Kind kind) const {
+    return kind == Device::Kind::cuda ? half_on_cuda : half_on_cpu;
+  }
 
   /// Whether the op updates input i in place; inputs behind a first period do as those of it.
   bool writes_input(size_t i) const {
@@ -153,6 +162,8 @@ constexpr OpTraits make_traits() {
   if constexpr (requires { T::alias; }) t.alias = T::alias;
   if constexpr (requires { T::crosses; }) t.crosses = T::crosses;
   if constexpr (requires { T::effects; }) t.effects = T::effects;
+  if constexpr (requires { T::half_on_cpu; }) t.half_on_cpu = T::half_on_cpu;
+  if constexpr (requires { T::half_on_cuda; }) t.half_on_cuda = T::half_on_cuda;
   return t;
 }
 
@@ -160,6 +171,10 @@ template <Op T>
 inline constexpr OpTraits traits_of = make_traits<T>();
 
 [[noreturn]] REPRISE_API void no_kernel(std::string_view op, Device device);
+
+// Defined in widened.cpp.
+size_t widened_workspace(const OpBase& op, std::span<const Meta> in, Device device);
+void launch_widened(const OpBase& op, Device device, const Launch& launch);
 
 template <class T>
 inline constexpr bool is_vector = false;
@@ -199,10 +214,16 @@ class Model final : public OpBase {
 
   Metas infer(std::span<const Meta> in) const override { return op.infer(in); }
   size_t workspace(std::span<const Meta> in, Device device) const override {
+    const auto is_narrow = [](const Meta& m) { return is_half(m.dtype); };
+    if (widens(device) && std::ranges::any_of(in, is_narrow)) [[unlikely]]
+      return detail::widened_workspace(*this, in, device);
     if constexpr (requires { op.workspace(in, device); }) return op.workspace(in, device);
     return 0;
   }
   void launch(Device device, const Launch& l) const override {
+    const auto is_narrow = [](const View& v) { return is_half(v.meta->dtype); };
+    if (widens(device) && std::ranges::any_of(l.in, is_narrow)) [[unlikely]]
+      return detail::launch_widened(*this, device, l);
     if constexpr (requires { op.cpu(l); }) {
       if (device.kind == Device::Kind::cpu) return op.cpu(l);
     }
@@ -231,6 +252,11 @@ class Model final : public OpBase {
   }
 
   const T op;
+
+ private:
+  static constexpr bool widens(Device device) {
+    return !detail::traits_of<T>.takes_half(device.kind);
+  }
 };
 
 /// The typed op behind `op`, or null when it is another one.

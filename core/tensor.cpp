@@ -94,7 +94,13 @@ Scalar Tensor::scalar() const {
   check(numel() == 1, ErrorKind::Value, "item: expected a tensor of one element, got ", shape());
   const Tensor here = device() == Device::cpu() ? *this : detach().cpu();
   const void* value = here.raw_data();
-  return visit_dtype(dtype(), [&]<class T>() { return Scalar(*static_cast<const T*>(value)); });
+  return visit_any_dtype(dtype(), [&]<class T>() {
+    const T& element = *static_cast<const T*>(value);
+    if constexpr (is_half_type<T>)
+      return Scalar(static_cast<float>(element));
+    else
+      return Scalar(element);
+  });
 }
 
 template <class T>
@@ -110,6 +116,8 @@ template std::vector<int64_t> Tensor::to_vector(const CallSite&) const;
 template std::vector<int32_t> Tensor::to_vector(const CallSite&) const;
 template std::vector<uint8_t> Tensor::to_vector(const CallSite&) const;
 template std::vector<bool> Tensor::to_vector(const CallSite&) const;
+template std::vector<Half> Tensor::to_vector(const CallSite&) const;
+template std::vector<BFloat16> Tensor::to_vector(const CallSite&) const;
 
 Tensor Tensor::to(DType wanted) const {
   if (dtype() == wanted) return *this;

@@ -139,6 +139,8 @@ class REPRISE_API Tensor {
 
   /// Same values as `dtype` or on `device`; the tensor itself when nothing changes. Differentiable.
   Tensor to(DType dtype) const;
+  Tensor half() const { return to(DType::float16); }
+  Tensor bfloat16() const { return to(DType::bfloat16); }
   /// Waits until the source may be changed and a result on the CPU is there. With `non_blocking`
   /// copies from and to pinned memory are only queued on the current stream of the GPU: a pinned
   /// source must keep its values until then, and the result, pinned when it is on the CPU, has its

@@ -43,6 +43,7 @@ class CompiledNode final : public Node {
 
   void free_saved() override {
     Node::free_saved();
+    released = true;
     crossing_.clear();
   }
 

@@ -164,7 +164,7 @@ std::optional<Tensors> CompiledModel::call(std::span<const Tensor> in) {
 }
 
 CallKey CompiledModel::make_key(std::vector<CallKey::InputKey> inputs, bool grad) const {
-  CallKey key{grad, std::move(inputs), {}, {}, {}};
+  CallKey key{grad, autocast_state(), std::move(inputs), {}, {}, {}};
   for (const auto& module : modules_) key.training.push_back(module->is_training());
   for (const Tensor& t : tensors_) {
     if (grad) key.requires_grad.push_back(tracked(t.impl()));
@@ -174,7 +174,9 @@ CallKey CompiledModel::make_key(std::vector<CallKey::InputKey> inputs, bool grad
 }
 
 bool CompiledModel::matches(const CallKey& key, std::span<const Tensor> in, bool grad) const {
-  if (key.grad != grad || key.inputs.size() != in.size()) return false;
+  if (key.grad != grad || key.autocast != autocast_state() || key.inputs.size() != in.size()) {
+    return false;
+  }
   for (size_t i = 0; i < in.size(); ++i) {
     if (!same_layout(key.inputs[i].meta, in[i].meta())) return false;
     if (grad && key.inputs[i].requires_grad != in[i].requires_grad()) return false;
@@ -267,9 +269,9 @@ void CompiledModel::make(CallEntry& entry, size_t& step) const {
 const CallEntry* CompiledModel::larger_than(const CallKey& key) const {
   for (const auto& entry : entries_) {
     const CallKey& other = entry->key;
-    if (key.grad != other.grad || key.training != other.training ||
-        key.requires_grad != other.requires_grad || key.storages != other.storages ||
-        key.inputs.size() != other.inputs.size()) {
+    if (key.grad != other.grad || key.autocast != other.autocast ||
+        key.training != other.training || key.requires_grad != other.requires_grad ||
+        key.storages != other.storages || key.inputs.size() != other.inputs.size()) {
       continue;
     }
     const auto fits = [](const CallKey::InputKey& a, const CallKey::InputKey& b) {

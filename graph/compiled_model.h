@@ -1,6 +1,7 @@
 #pragma once
 // The programs of a SymbolicModel: made on first use, one for each kind of call.
 
+#include "../core/autocast.h"
 #include "compiled_gradient.h"
 #include "model.h"
 #include "replay_plan.h"
@@ -15,7 +16,8 @@ struct CallKey {
     Meta meta;
     bool requires_grad;
   };
-  bool grad;                           // grad mode
+  bool grad;  // grad mode
+  AutocastState autocast;
   std::vector<InputKey> inputs;        // requires_grad counts in grad mode
   std::vector<bool> training;          // by module
   std::vector<bool> requires_grad;     // by parameter, in grad mode

@@ -69,7 +69,7 @@ void read_value(TextReader& in, Pair& value) {
   in.expect("]");
 }
 
-void read_value(TextReader& in, DType& value) { read_enum(in, value, DType::bool_); }
+void read_value(TextReader& in, DType& value) { read_enum(in, value, DType::bfloat16); }
 
 void read_value(TextReader& in, Activation& value) { read_enum(in, value, Activation::sigmoid); }
 

@@ -11,9 +11,13 @@ namespace {
 
 void update_parameters(optim::Optimizer& optimizer, const TrainingStepOptions& options) {
   const std::vector<Tensor> parameters = optimizer.parameters();
+  optim::GradScaler* const scaler = options.scaler;
+  if (scaler != nullptr) scaler->unscale_(optimizer);
   if (options.max_grad_norm) nn::clip_grad_norm_(parameters, *options.max_grad_norm);
   if (options.max_grad_value) nn::clip_grad_value_(parameters, *options.max_grad_value);
-  optimizer.step();
+  if (scaler == nullptr) return optimizer.step();
+  scaler->step(optimizer);
+  scaler->update();
 }
 
 /// Inside the trace: a gradient that backward made or added to.
@@ -32,7 +36,8 @@ Program compile_step(const detail::Traceable& forward, optim::Optimizer& optimiz
   const auto step = [&](const Tensors& in) {
     Tensors results = forward(in);
     const Tensor& loss = results.front();
-    (count > 1 ? loss / count : loss).backward();
+    const Tensor share = count > 1 ? loss / count : loss;
+    (options.scaler != nullptr ? options.scaler->scale(share) : share).backward();
     check(std::ranges::any_of(optimizer.parameters(), reached), ErrorKind::Value,
           "training step: the loss depends on none of the optimizer's parameters");
     if (count == 1) update_parameters(optimizer, options);

@@ -7,7 +7,7 @@
 // It trains the parameters of the model where they lie, so the model can be evaluated or saved at
 // any time, and optimizer.set_lr, schedules included, holds from the next step on.
 
-#include "../optim/optimizer.h"
+#include "../optim/grad_scaler.h"
 #include "program.h"
 
 namespace reprise {
@@ -18,6 +18,8 @@ struct TrainingStepOptions {
   /// Micro-batches per update: each step adds the gradient of its loss divided by this, every so
   /// many steps update the parameters.
   int64_t accumulate = 1;
+  /// Scales the loss that backward sees; updated with the parameters. It must outlive compiling.
+  optim::GradScaler* scaler = nullptr;
   CompileOptions compile = {};  ///< names are by default those of the model's state_dict
 };
 

@@ -20,7 +20,9 @@ constexpr std::array<TypeName, kDTypeCount> kTypeNames{{{"F32", float32},
                                                         {"I64", int64},
                                                         {"I32", int32},
                                                         {"U8", uint8},
-                                                        {"BOOL", bool_}}};
+                                                        {"BOOL", bool_},
+                                                        {"F16", float16},
+                                                        {"BF16", bfloat16}}};
 
 /// States what a header must hold; `path` stands in front of every message.
 class HeaderReader {

@@ -20,8 +20,10 @@ Tensors gradients_of(std::span<const Tensor> params) {
 Tensor norm_of(const Tensors& gradients, bool largest) {
   Tensors parts;
   const Device device = gradients.front().device();  // all norms come together there
-  for (const Tensor& g : gradients)
+  for (const Tensor& gradient : gradients) {
+    const Tensor g = is_half(gradient.dtype()) ? gradient.to(float32) : gradient;  // squares grow
     parts.push_back((largest ? max(abs(g)) : sum(g * g)).to(device));
+  }
   return largest ? max(stack(parts)) : sqrt(sum(stack(parts)));
 }
 

@@ -12,7 +12,7 @@ namespace {
 // Memory that exists is initialised at once, also inside a trace: it is made once.
 Tensor fill_random(const Tensor& x, bool normal, double a, double b) {
   check(x.has_data() && is_floating_point(x.dtype()), ErrorKind::DType,
-        "init: expected a tensor of float32 or float64 with data");
+        "init: expected a tensor of a floating-point dtype with data");
   const NoGradGuard no_grad;
   const InterpreterGuard eager(x.is_traced() ? interpreter() : nullptr);
   const Tensor blocks = reprise::apply(RandomBlocks{x.numel(), x.device()});

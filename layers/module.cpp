@@ -68,7 +68,7 @@ Registered Module::register_parameter(const std::string& name, Tensor tensor) {
   check_name(name);
   if (!tensor.defined()) return {};
   check(is_floating_point(tensor.dtype()), ErrorKind::DType, this->name(),
-        ": expected parameter \"", name, "\" of dtype float32 or float64, got ", tensor.dtype());
+        ": expected parameter \"", name, "\" of a floating-point dtype, got ", tensor.dtype());
   check(tensor.is_leaf(), ErrorKind::Autograd, this->name(), ": expected a leaf as parameter \"",
         name, "\", got the result of an op");
   tensor.requires_grad_();
@@ -151,7 +151,7 @@ void Module::zero_grad() {
 
 void Module::to(DType dtype) {
   check(is_floating_point(dtype), ErrorKind::DType, name(),
-        ": expected float32 or float64 to convert to, got ", dtype);
+        ": expected a floating-point dtype to convert to, got ", dtype);
   std::vector<Tensor> floating = buffers();
   std::erase_if(floating, [](const Tensor& t) { return !is_floating_point(t.dtype()); });
   move_all(parameters(), dtype);

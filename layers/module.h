@@ -128,6 +128,8 @@ class REPRISE_API Module : public Callable {
   void zero_grad();
   /// Converts floating-point parameters, their gradients and buffers; all handles on them follow.
   void to(DType dtype);
+  void half() { to(float16); }
+  void bfloat16() { to(DType::bfloat16); }
   void to(Device device);
   /// Calls `f` with every module below this one, children first, then with this one.
   void apply(const std::function<void(Module&)>& f);

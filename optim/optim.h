@@ -2,5 +2,6 @@
 // All of reprise::optim.
 
 #include "adam.h"
+#include "grad_scaler.h"
 #include "schedule.h"
 #include "sgd.h"

@@ -1,27 +1,37 @@
 #include "optimizer.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "../autograd/tape.h"
 #include "../core/dispatch.h"
 #include "../core/ops.h"
 
 namespace reprise::optim {
+namespace {
 
-void Optimizer::step() {
+constexpr double kNoStep = std::numeric_limits<double>::quiet_NaN();  // core/ops/update.h
+
+}  // namespace
+
+void Optimizer::step(const Tensor& skip) {
   NoGradGuard no_grad;
+  Tensors rates(num_groups());
   for (Slot& slot : slots_) {
     const Tensor grad = slot.param.grad();
-    if (grad.defined()) update(slot, grad);
+    if (!grad.defined()) continue;
+    prepare(slot);
+    Tensor& rate = rates[slot.group];
+    const Tensor& lr = groups_[slot.group].lr;
+    if (!rate.defined()) rate = skip.defined() ? where(skip.to(lr.device()) != 0, kNoStep, lr) : lr;
+    update(slot, grad, rate);
   }
 }
 
-void Optimizer::update(Slot& slot, const Tensor& grad) {
-  prepare(slot);
-  const auto& [lr, step] = groups_[slot.group];
+void Optimizer::update(Slot& slot, const Tensor& grad, const Tensor& lr) {
   Tensors in{lr, slot.param, grad};
   for (const Tensor& tensor : slot.state) in.push_back(tensor);
-  dispatch(*step, in);
+  dispatch(*groups_[slot.group].step, in);
 }
 
 void Optimizer::prepare(Slot& slot) {

@@ -23,8 +23,9 @@ class REPRISE_API Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  /// Updates in place every parameter that has a gradient.
-  void step();
+  /// Updates in place every parameter that has a gradient; with `skip`, a 0-dim tensor, only when
+  /// that is 0, which is found out where it lies.
+  void step(const Tensor& skip = {});
   /// Gives up all gradients, or fills them with zeros.
   void zero_grad(bool set_to_none = true);
 
@@ -68,7 +69,7 @@ class REPRISE_API Optimizer {
     Tensors state;
   };
 
-  void update(Slot& slot, const Tensor& grad);
+  void update(Slot& slot, const Tensor& grad, const Tensor& lr);
   /// Makes what a step remembers, and lets it follow a parameter to another device.
   void prepare(Slot& slot);
   void check_group(size_t group) const;

@@ -19,7 +19,7 @@ inline void check_count(std::string_view op, std::span<const Meta> in, size_t co
 }
 
 inline void check_floating(std::string_view op, DType dtype) {
-  check(is_floating_point(dtype), ErrorKind::DType, op, ": expected float32 or float64, got ",
+  check(is_floating_point(dtype), ErrorKind::DType, op, ": expected a floating-point dtype, got ",
         dtype);
 }
 

@@ -153,7 +153,7 @@ Tensor tensor(const NestedList& list, const TensorOptions& options) {
   collect(list, shape, 0, values);
   const DType dtype = options.dtype.value_or(common_dtype(values));
   Tensor out = detail::empty_constant(shape, dtype);
-  visit_dtype(dtype, [&]<class T>() {
+  visit_any_dtype(dtype, [&]<class T>() {
     T* to = static_cast<T*>(out.raw_data());
     for (const Scalar& v : values) *to++ = v.to<T>();
   });

@@ -12,6 +12,7 @@ struct Full {
   DType dtype;
   Device device;
   static constexpr std::string_view name = "full";
+  static constexpr bool half_on_cpu = true, half_on_cuda = true;
   auto tie() const {
     return std::tuple(Attr("shape", shape), Attr("value", value), Attr("dtype", dtype),
                       Attr("device", device));
@@ -28,6 +29,7 @@ struct Arange {
   DType dtype;
   Device device;
   static constexpr std::string_view name = "arange";
+  static constexpr bool half_on_cpu = true, half_on_cuda = true;
   auto tie() const {
     return std::tuple(Attr("start", start), Attr("step", step), Attr("size", size),
                       Attr("dtype", dtype), Attr("device", device));

@@ -19,7 +19,7 @@ Metas infer_alike(std::span<const Meta> in) {
   const bool fits = Self::domain == Domain::all || is_floating_point(x.dtype) ||
                     (Self::domain == Domain::numeric && x.dtype != bool_);
   check(fits, ErrorKind::DType, Self::name, ": expected ",
-        Self::domain == Domain::floating ? "float32 or float64" : "numbers", ", got ", x.dtype);
+        Self::domain == Domain::floating ? "a floating-point dtype" : "numbers", ", got ", x.dtype);
   for (const Meta& other : in.subspan(1)) {
     check(other.shape == x.shape && other.dtype == x.dtype, ErrorKind::Shape, Self::name,
           ": expected operands alike, got ", x.dtype, x.shape, " and ", other.dtype, other.shape);

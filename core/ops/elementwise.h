@@ -47,6 +47,7 @@ struct Elementwise {
   static constexpr ElementwiseIndex elementwise = kElementwiseIndex<Self>;
   static constexpr Domain domain = Domain::numeric;
   static constexpr bool predicate = false;  ///< the result is bool
+  static constexpr bool half_on_cpu = true;
 
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;
@@ -228,6 +229,7 @@ struct Copy {
   static constexpr std::string_view name = "copy";
   static constexpr unsigned overwrites = 0b1;
   static constexpr ElementwiseIndex elementwise = ElementwiseIndex::Copy;
+  static constexpr bool half_on_cpu = true, half_on_cuda = true;
   auto tie() const { return std::tuple(Attr("dtype", dtype)); }
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;

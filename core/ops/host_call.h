@@ -35,6 +35,7 @@ struct HostCall {
   std::string label;
   std::vector<HostOutput> outputs;
   static constexpr std::string_view name = "host_call";
+  static constexpr bool half_on_cpu = true, half_on_cuda = true;
   static constexpr bool effects = true;
   auto tie() const {
     return std::tuple(Attr("f", f), Attr("label", label), Attr("outputs", outputs));

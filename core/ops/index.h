@@ -11,6 +11,7 @@ namespace reprise {
 struct Gather {
   int dim;
   static constexpr std::string_view name = "gather";
+  static constexpr bool half_on_cpu = true;
   static constexpr unsigned save_in = 0b10;
   auto tie() const { return std::tuple(Attr("dim", dim)); }
   Metas infer(std::span<const Meta> in) const;
@@ -38,6 +39,7 @@ struct GatherGrad {
 struct IndexSelect {
   int dim;
   static constexpr std::string_view name = "index_select";
+  static constexpr bool half_on_cpu = true;
   static constexpr unsigned save_in = 0b10;
   auto tie() const { return std::tuple(Attr("dim", dim)); }
   Metas infer(std::span<const Meta> in) const;

@@ -9,16 +9,20 @@ namespace {
 
 void check_x(const Meta& x) {
   check(is_floating_point(x.dtype), ErrorKind::DType,
-        "batch_norm: expected float32 or float64, got ", x.dtype);
+        "batch_norm: expected a floating-point dtype, got ", x.dtype);
   check(x.dim() >= 2, ErrorKind::Shape, "batch_norm: expected x [N, C, ...], got ", x.shape);
 }
 
 void check_channels(std::string_view argument, const Meta& got, const Meta& x) {
   check(got.shape == Shape{x.shape[1]}, ErrorKind::Shape, "batch_norm: expected ", argument,
         " of shape [", x.shape[1], "], got ", got.shape);
-  check(got.dtype == x.dtype, ErrorKind::DType, "batch_norm: expected ", argument, " of ", x.dtype,
-        ", got ", got.dtype);
+  check(got.dtype == x.dtype || (is_half(x.dtype) && got.dtype == float32), ErrorKind::DType,
+        "batch_norm: expected ", argument, " of ", x.dtype, ", got ", got.dtype);
 }
+
+/// The dtype of statistics: those of 16-bit values are float32.
+DType wide_dtype(DType x) { return is_half(x) ? float32 : x; }
+Tensor wide(const Tensor& x) { return x.to(wide_dtype(x.dtype())); }
 
 /// [C] as [1, C, 1, ...], to stand beside x.
 Tensor beside(const Tensor& channel, const Shape& x) {
@@ -51,12 +55,13 @@ Metas BatchNorm::infer(std::span<const Meta> in) const {
   check(in[5].shape.empty() && in[5].dtype == int64, ErrorKind::Shape,
         "batch_norm: expected num_batches_tracked as int64[], got ", in[5].dtype, in[5].shape);
   check_dense(name, in.first(1));
-  return {Meta(x.shape, x.dtype), Meta({c}, x.dtype), Meta({c}, x.dtype)};
+  const Meta statistic({c}, wide_dtype(x.dtype));
+  return {Meta(x.shape, x.dtype), statistic, statistic};
 }
 
 Metas BatchNormGrad::infer(std::span<const Meta> in) const {
   check_count(name, in, 5);
-  const Meta &gy = in[0], &x = in[1], &w = in[2];
+  const Meta &gy = in[0], &x = in[1];
   check_x(x);
   check(gy.shape == x.shape && gy.dtype == x.dtype, ErrorKind::Shape,
         "batch_norm_grad: expected a gradient like x, ", x.dtype, x.shape, ", got ", gy.dtype,
@@ -64,7 +69,8 @@ Metas BatchNormGrad::infer(std::span<const Meta> in) const {
   const std::array<std::string_view, 3> names{"weight", "mean", "invstd"};
   for (size_t i = 0; i < names.size(); ++i) check_channels(names[i], in[i + 2], x);
   check_dense(name, in.first(2));
-  return {Meta(x.shape, x.dtype), Meta(w.shape, x.dtype), Meta(w.shape, x.dtype)};
+  const Meta w(in[2].shape, in[2].dtype);
+  return {Meta(x.shape, x.dtype), w, w};
 }
 
 namespace {
@@ -90,7 +96,8 @@ Tensors BatchNorm::vjp(const Vjp& v) const {
   if (!gy.defined()) return Tensors(v.in.size());
   Tensors g;
   if (grad_enabled()) {
-    g = plain_batch_norm_grad(gy, x, weight, eps);
+    g = plain_batch_norm_grad(wide(gy), wide(x), wide(weight), eps);
+    g = {g[0].to(x.dtype()), g[1].to(weight.dtype()), g[2].to(weight.dtype())};
   } else {
     const std::array<Tensor, 5> in{gy.contiguous(), x, weight, v.out[1], v.out[2]};
     g = dispatch(Model(BatchNormGrad{}), in);
@@ -131,11 +138,12 @@ Tensor batch_norm_eval(const Tensor& x, const Tensor& weight, const Tensor& bias
   check_channels("running_var", running_var.meta(), x.meta());
   if (weight.defined()) check_channels("weight", weight.meta(), x.meta());
   if (bias.defined()) check_channels("bias", bias.meta(), x.meta());
-  Tensor scale = pow(running_var + eps, -0.5);
+  Tensor scale = pow(wide(running_var) + eps, -0.5);
   if (weight.defined()) scale = scale * weight;
   Tensor shift = -running_mean * scale;
   if (bias.defined()) shift = shift + bias;
-  return x * beside(scale, x.shape()) + beside(shift, x.shape());
+  const Tensor y = wide(x) * beside(scale, x.shape()) + beside(shift, x.shape());
+  return y.to(x.dtype());
 }
 
 }  // namespace

@@ -30,7 +30,8 @@ Metas NextBlocks::infer(std::span<const Meta> in) const {
 Metas Random::infer(std::span<const Meta> in) const {
   check_count(name, in, 1);
   check_blocks(name, in[0]);
-  check_floating(name, dtype);
+  check(dtype == float32 || dtype == float64, ErrorKind::DType, name,
+        ": expected float32 or float64, got ", dtype);
   return {checked_meta(name, shape, dtype)};
 }
 
@@ -51,10 +52,11 @@ namespace {
 
 Tensor random(std::string_view op, const Shape& shape, bool normal, const TensorOptions& options) {
   check_sizes(op, shape);
-  const DType dtype = options.dtype.value_or(float32);
-  check_floating(op, dtype);
+  const DType wanted = options.dtype.value_or(float32);
+  check_floating(op, wanted);
+  const DType dtype = is_half(wanted) ? float32 : wanted;
   const Tensor blocks = apply(RandomBlocks{shape.numel(), options.device});
-  Tensor x = apply(Random{shape, dtype, normal, 0, 1}, blocks);
+  Tensor x = apply(Random{shape, dtype, normal, 0, 1}, blocks).to(wanted);
   if (options.requires_grad) x.requires_grad_();
   return x;
 }

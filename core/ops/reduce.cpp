@@ -122,11 +122,13 @@ Tensor mean(const Tensor& x, const Dims& dims, bool keepdim) {
       "mean",
       [dims, keepdim](const Tensor& a) {
         check(is_floating_point(a.dtype()), ErrorKind::DType,
-              "mean: expected float32 or float64, got ", a.dtype());
+              "mean: expected a floating-point dtype, got ", a.dtype());
         const Shape over = normalize("mean", dims, a.dim());
         double count = 1;
         for (int64_t d : over) count *= static_cast<double>(a.shape()[static_cast<size_t>(d)]);
-        return apply(Sum{over, keepdim}, a) / count;
+        if (!is_half(a.dtype())) return apply(Sum{over, keepdim}, a) / count;
+        const Tensor wide = apply(Sum{over, keepdim}, a.to(float32)) / count;  // sums may overflow
+        return wide.to(a.dtype());
       },
       x);
 }

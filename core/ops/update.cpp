@@ -9,7 +9,7 @@ class Parameter {
   Parameter(std::string_view op, std::span<const Meta> in, size_t first, size_t count)
       : op_(op), first_(first), in_(in.subspan(first, count)) {
     check(is_floating_point(in_[0].dtype), ErrorKind::DType, op,
-          ": expected parameters of float32 or float64, got ", in_[0].dtype, " for operand ",
+          ": expected parameters of a floating-point dtype, got ", in_[0].dtype, " for operand ",
           first);
   }
   void check_like_param(size_t i) const {

@@ -1,7 +1,8 @@
 #pragma once
 // Optimizer steps: parameters and their state updated in place. The learning rate is a 0-dim
 // float64 tensor that is read when the op runs, so that a recorded step follows a schedule; the
-// steps of each parameter are counted in another one, so that a replayed step goes on counting.
+// steps of each parameter are counted in another one, so that a replayed step goes on counting. A
+// learning rate of NaN says that the step is not to be taken: nothing changes, nor does a count.
 
 #include "../op.h"
 

@@ -23,6 +23,10 @@ Activation activation_of(const OpBase& op) {
   return Activation::none;
 }
 
+/// 16-bit values are rounded between two ops, which a fused kernel would not do. Behind a ReLU, and
+/// where values are only moved or masked, it makes no difference.
+bool rounds(const Rewriter& r, const Call& call) { return is_half(r.meta(call.out[0]).dtype); }
+
 /// The convolution, plain or fused so far, that makes a value which only one call reads.
 std::optional<FusedConv2d> convolution(const Rewriter& r, ValueId id, ValueIds& in) {
   if (r.reads(id) != 1 || r.maker(id) == nullptr) return {};
@@ -55,7 +59,7 @@ std::optional<ValueId> per_channel(Rewriter& r, ValueId operand) {
 /// conv(x) * scale + shift, as batch normalisation in eval mode computes it.
 bool conv_batch_norm(Rewriter& r, const Call& call) {
   const Call* product = r.read_only_here<Mul>(call.in[0]);
-  if (product == nullptr) return false;
+  if (product == nullptr || rounds(r, call)) return false;
   ValueIds in;
   auto conv = convolution(r, product->in[0], in);
   if (!conv || conv->scaled || conv->residual || conv->activation != Activation::none) return false;
@@ -69,6 +73,7 @@ bool conv_batch_norm(Rewriter& r, const Call& call) {
 
 /// conv(x) + residual, in either order.
 bool conv_add(Rewriter& r, const Call& call) {
+  if (rounds(r, call)) return false;
   for (const size_t side : {size_t{0}, size_t{1}}) {
     ValueIds in;
     auto conv = convolution(r, call.in[side], in);
@@ -90,6 +95,7 @@ bool conv_activation(Rewriter& r, const Call& call) {
   auto conv = convolution(r, call.in[0], in);
   if (!conv || conv->activation != Activation::none) return false;
   conv->activation = activation_of(*call.op);
+  if (conv->activation != Activation::relu && rounds(r, call)) return false;
   return r.replace(call, *conv, in);
 }
 
@@ -103,6 +109,7 @@ bool conv_input_grad_relu(Rewriter& r, const Call& call) {
 
 bool linear_activation(Rewriter& r, const Call& call) {
   const Call* linear = r.read_only_here<Linear>(call.in[0]);
+  if (as<Relu>(*call.op) == nullptr && rounds(r, call)) return false;
   return linear != nullptr && linear->in.size() == 3 &&
          r.replace(call, FusedLinear{activation_of(*call.op)}, linear->in);
 }
@@ -111,7 +118,7 @@ bool linear_activation(Rewriter& r, const Call& call) {
 bool log_softmax_gather(Rewriter& r, const Call& call) {
   const Call* placed = r.made_by<GatherGrad>(call.in[0]);
   const Call* product = r.made_by<Mul>(call.in[1]);
-  if (placed == nullptr || product == nullptr) return false;
+  if (placed == nullptr || product == nullptr || rounds(r, call)) return false;
   const Call* y = r.made_by<Exp>(product->in[0]);
   const Call* repeated = r.made_by<Expand>(product->in[1]);
   const Call* total = repeated == nullptr ? nullptr : r.made_by<Sum>(repeated->in[0]);

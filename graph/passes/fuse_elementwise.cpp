@@ -60,9 +60,17 @@ class Fuser {
   /// The remainder of integers is none, since its kernel looks for zeros first.
   bool may_fuse(const Call& c) const {
     const Meta &from = graph_.meta(c.in[0]), &to = graph_.meta(c.out[0]);
-    return is_pure(c) && is_elementwise(*c.op) && to.numel() > 0 &&
+    return is_pure(c) && is_elementwise(*c.op) && to.numel() > 0 && rounds_between(c) &&
            (as<Copy>(*c.op) == nullptr || from.dtype != to.dtype) &&
            (as<Remainder>(*c.op) == nullptr || is_floating_point(to.dtype));
+  }
+
+  /// A Fused call that is widened would not round 16-bit values between its steps.
+  bool rounds_between(const Call& c) const {
+    const auto is_narrow = [&](ValueId id) { return is_half(graph_.meta(id).dtype); };
+    const Device device = graph_.meta(c.out[0]).device;
+    return reprise::detail::traits_of<Fused>.takes_half(device.kind) ||
+           (std::ranges::none_of(c.in, is_narrow) && !is_narrow(c.out[0]));
   }
 
   int32_t run_of(ValueId id) const {

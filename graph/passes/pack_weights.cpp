@@ -13,8 +13,9 @@ namespace {
 
 bool pack(Rewriter& r, const Call& call, FusedConv2d conv) {
   const ValueId weight = call.in[1];
-  const bool on_cpu = r.meta(weight).device.kind == Device::Kind::cpu;
-  if (conv.packed || !on_cpu || !r.constant(weight)) return false;
+  const Meta& meta = r.meta(weight);
+  const bool packs = meta.device.kind == Device::Kind::cpu && !is_half(meta.dtype);
+  if (conv.packed || !packs || !r.constant(weight)) return false;
   const Shape& x = r.meta(call.in[0]).shape;
   conv.packed = true;
   conv.weight_shape = r.meta(weight).shape;

@@ -32,7 +32,7 @@ bool try_rows(int64_t rows, int64_t columns, const Part& to, const Part& from) {
 template <class Word>
 bool try_transpose(int64_t rows, int64_t columns, const Part& to, const Part& from) {
   constexpr auto size = static_cast<int64_t>(sizeof(Word));
-  if constexpr (size == 1) return false;
+  if constexpr (size < 4) return false;
   if (rows == 1 || columns == 1) return false;
   const TransposeTable& table = transpose_table();
   const auto transpose = size == 4 ? table.words : table.doubles;
@@ -71,6 +71,7 @@ void copy_words(int64_t rows, int64_t columns, const Part& to, const Part& from)
 void copy_block(int64_t rows, int64_t columns, int64_t element, const Part& to, const Part& from) {
   if (element == 4) return copy_words<uint32_t>(rows, columns, to, from);
   if (element == 8) return copy_words<uint64_t>(rows, columns, to, from);
+  if (element == 2) return copy_words<uint16_t>(rows, columns, to, from);
   copy_words<uint8_t>(rows, columns, to, from);
 }
 

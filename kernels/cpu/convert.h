@@ -7,12 +7,16 @@
 #include <limits>
 #include <type_traits>
 
+#include "../../core/half.h"
+
 namespace reprise::cpu {
 
 template <class To, class From>
 To convert_value(From x) {
   if constexpr (std::is_same_v<To, bool>) {
-    return x != From(0);
+    return x != From(0);  // NaN is not zero
+  } else if constexpr (is_half_type<From> && !std::is_floating_point_v<To>) {
+    return convert_value<To>(static_cast<float>(x));
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
     constexpr auto low = static_cast<From>(std::numeric_limits<To>::min());
     constexpr auto beyond = static_cast<From>(std::numeric_limits<To>::max() / 2 + 1) * 2;

@@ -49,8 +49,8 @@ void move_bytes(const View& to, const View& from) {
 }  // namespace
 
 Loop conversion_loop(DType to, DType from) {
-  return visit_dtype(to, [&]<class To>() {
-    return visit_dtype(from, []<class From>() -> Loop { return convert_loop<To, From>; });
+  return visit_any_dtype(to, [&]<class To>() {
+    return visit_any_dtype(from, []<class From>() -> Loop { return convert_loop<To, From>; });
   });
 }
 

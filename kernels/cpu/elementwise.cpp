@@ -5,14 +5,14 @@
 
 #include "../../core/tensor.h"
 #include "cursor.h"
+#include "elementwise_loop.h"
 #include "map.h"
-#include "simd/elementwise.h"
 
 namespace reprise {
 template <class Self, int Arity>
 void Elementwise<Self, Arity>::cpu(const Launch& l) const {
   const DType dtype = l.in.back().meta->dtype;
-  const cpu::Loop loop = cpu::elementwise_table().at(kElementwiseIndex<Self>, dtype);
+  const cpu::Loop loop = cpu::elementwise_loop(kElementwiseIndex<Self>, dtype);
   ensure(loop != nullptr, Self::name, ": no kernel for ", dtype);
   std::array<View, Arity + 1> operands{l.out[0]};
   std::copy_n(l.in.begin(), Arity, operands.begin() + 1);

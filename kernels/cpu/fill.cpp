@@ -30,7 +30,7 @@ T progression(const Scalar& start, const Scalar& step, int64_t i) {
 
 void Full::cpu(const Launch& l) const {
   const View& out = l.out[0];
-  visit_dtype(dtype, [&]<class T>() {
+  visit_any_dtype(dtype, [&]<class T>() {
     const T element = value_of<T>(value);
     if (!out.meta->is_contiguous()) return cpu::assign_value(out, &element);
     parallel_for(out.meta->numel(), cpu::kParallelElements, [&](int64_t begin, int64_t end) {
@@ -40,7 +40,7 @@ void Full::cpu(const Launch& l) const {
 }
 
 void Arange::cpu(const Launch& l) const {
-  visit_dtype(dtype, [&]<class T>() {
+  visit_any_dtype(dtype, [&]<class T>() {
     T* out = l.out[0].as<T>();
     parallel_for(size, cpu::kParallelElements, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) out[i] = progression<T>(start, step, i);

@@ -12,9 +12,9 @@
 #include "../../core/ops/elementwise.h"
 #include "../../core/tensor.h"
 #include "assign.h"
+#include "elementwise_loop.h"
 #include "gather_range.h"
 #include "nest.h"
-#include "simd/elementwise.h"
 
 namespace reprise {
 namespace cpu {
@@ -51,8 +51,7 @@ class Line {
     for (size_t r = 0; r < l.out.size(); ++r) {
       places_[op.results[r]].data = l.out[r].as<std::byte>();
     }
-    const ElementwiseTable& table = elementwise_table();
-    for (size_t i = 0; i < steps_count_; ++i) add_step(i, op.steps[i], table);
+    for (size_t i = 0; i < steps_count_; ++i) add_step(i, op.steps[i]);
     choose_tile(n);
   }
 
@@ -130,7 +129,7 @@ class Line {
     slot_bytes_ = (tile_ * slot_element_ + 63) / 64 * 64 + kSlotGap;
   }
 
-  void add_step(size_t i, const FusedStep& fused, const ElementwiseTable& table) {
+  void add_step(size_t i, const FusedStep& fused) {
     const ElementwiseIndex index = fused.op->traits().elementwise;
     Step& step = steps_[i];
     step.operands = static_cast<uint8_t>(fused.in.size());
@@ -143,7 +142,7 @@ class Line {
       step.loop = conversion_loop(out.dtype, from);
     } else {
       set_type(out, is_predicate(index) ? bool_ : from);
-      step.loop = table.at(index, from);
+      step.loop = elementwise_loop(index, from);
     }
     if (out.data == nullptr) take_slot(out);
     give_back(i, fused);

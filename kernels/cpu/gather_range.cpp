@@ -83,6 +83,7 @@ int64_t period_of(const Meta& meta) {
 void gather_range(const View& x, int64_t begin, int64_t count, void* to) {
   switch (size_of(x.meta->dtype)) {
     case 1: return gather_repeating(x, begin, count, static_cast<uint8_t*>(to));
+    case 2: return gather_repeating(x, begin, count, static_cast<uint16_t*>(to));
     case 4: return gather_repeating(x, begin, count, static_cast<uint32_t*>(to));
     default: return gather_repeating(x, begin, count, static_cast<uint64_t*>(to));
   }

@@ -131,7 +131,7 @@ void Gather::cpu(const Launch& l) const {
   cpu::check_indices(name, index, dim, cpu::size_along(x.meta->shape, dim));
   if (index.meta->numel() == 0) return;
   const auto grid = cpu::grid_of(*index.meta, y.meta->strides, x.meta->strides, dim);
-  visit_dtype(x.meta->dtype, [&]<class T>() {
+  visit_bits(x.meta->dtype, [&]<class T>() {
     const T* from = x.as<T>();
     T* to = y.as<T>();
     cpu::for_indices(grid, index.as<int64_t>(),
@@ -169,7 +169,7 @@ void IndexSelect::cpu(const Launch& l) const {
     return cpu::copy_rows(x, index, y, size, row * static_cast<int64_t>(size_of(x.meta->dtype)));
   }
   const auto grid = cpu::grid_of_list(*index.meta, *y.meta, *x.meta, dim);
-  visit_dtype(x.meta->dtype, [&]<class T>() {
+  visit_bits(x.meta->dtype, [&]<class T>() {
     const T* from = x.as<T>();
     T* to = y.as<T>();
     cpu::for_indices(grid, index.as<int64_t>(),

@@ -101,6 +101,7 @@ size_t SgdStep::workspace(std::span<const Meta> in, Device device) const {
 }
 
 void SgdStep::cpu(const Launch& l) const {
+  if (std::isnan(*l.in[0].as<double>())) return;
   cpu::SgdLoop numbers{*l.in[0].as<double>(), momentum, dampening, weight_decay, nesterov, false};
   cpu::Row<cpu::SgdLoop> row(l.workspace);
   for (size_t i = writes_from; i < l.in.size(); i += writes_period) {
@@ -118,6 +119,7 @@ size_t AdamStep::workspace(std::span<const Meta> in, Device device) const {
 }
 
 void AdamStep::cpu(const Launch& l) const {
+  if (std::isnan(*l.in[0].as<double>())) return;
   cpu::AdamNumbers numbers(*this, *l.in[0].as<double>());
   cpu::Row<cpu::AdamLoop> row(l.workspace);
   for (size_t i = writes_from; i < l.in.size(); i += writes_period) {

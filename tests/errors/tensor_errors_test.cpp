@@ -54,7 +54,7 @@ TEST(Refused, Making) {
       {"more than there is", OutOfMemory, {}, {}, [](In) { empty({int64_t{1} << 50}); }},
       {"random integers",
        DType,
-       {"randn", "float32 or float64", "int64"},
+       {"randn", "a floating-point dtype", "int64"},
        {},
        [](In) { randn({2}, {.dtype = int64}); }},
       {"a step of 0", Value, {"arange", "step", "got 0"}, {}, [](In) { arange(0, 3, 0); }},

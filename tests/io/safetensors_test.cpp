@@ -31,6 +31,8 @@ NamedTensors one_of_each_type() {
           {"f64", tensor({0.1, 0.2}, {.dtype = float64})},
           {"i64", tensor({int64_t{1} << 40, -7}, {.dtype = int64})},
           {"i32", tensor({1, -2, 3}, {.dtype = int32})},
+          {"f16", tensor({1.5, -65504.0, 6e-8}, {.dtype = float16})},
+          {"bf16", tensor({{1.5}, {-3e38}}, {.dtype = bfloat16})},
           {"u8", tensor({0, 255}, {.dtype = uint8})},
           {"bool", tensor({true, false, true})},
           {"scalar", full({}, 2.5)},

@@ -128,7 +128,7 @@ TEST(Update, RefusesOperandsThatDoNotFit) {
       {{lr, p, p, p, step, q, q, none, step},
        "expected operand 7 like the parameter float32[4], got float32[0]"},
       {{lr, p.to(int64), p, p, step},
-       "expected parameters of float32 or float64, got int64 for operand 1"},
+       "expected parameters of a floating-point dtype, got int64 for operand 1"},
   };
   for (const auto& row : rows) {
     const std::string error =

@@ -111,7 +111,7 @@ TEST(Init, RefusesWhatItCannotFill) {
   EXPECT_EQ(error_of([] { nn::init::kaiming_uniform_(ones({3})); }),
             "init: expected a weight of at least two dimensions, got [3]");
   EXPECT_EQ(error_of([] { nn::init::uniform_(ones({3}, {.dtype = int64})); }),
-            "init: expected a tensor of float32 or float64 with data");
+            "init: expected a tensor of a floating-point dtype with data");
   EXPECT_EQ(error_of([] { nn::init::uniform_(ones({3}), 2, 1); }),
             "init.uniform_: expected low <= high, got 2 and 1");
   EXPECT_EQ(error_of([] { nn::init::normal_(ones({3}), 0, -1); }),

@@ -120,7 +120,7 @@ TEST(Layers, BadArgumentsAreRefused) {
       {[] { nn::Linear(0, 3); }, "Linear: expected in_features > 0, got 0"},
       {[] { nn::Linear(3, -1); }, "Linear: expected out_features > 0, got -1"},
       {[] { nn::Linear(3, 1, {.dtype = int64}); },
-       "Linear: expected parameter \"weight\" of dtype float32 or float64, got int64"},
+       "Linear: expected parameter \"weight\" of a floating-point dtype, got int64"},
       {[] { nn::Conv2d(4, 6, 3, {.groups = 3}); },
        "Conv2d: expected in_channels > 0 and divisible by groups = 3, got 4"},
       {[] { nn::Conv2d(6, 4, 3, {.groups = 3}); },

@@ -100,7 +100,7 @@ TEST(Module, BadNamesAndTensorsAreRefused) {
   EXPECT_EQ(error_of([&] { net.register_module("none", std::shared_ptr<nn::Module>()); }),
             "Net: expected a module for \"none\", got none");
   EXPECT_EQ(error_of([&] { net.register_parameter("n", ones({1}, {.dtype = int64})); }),
-            "Net: expected parameter \"n\" of dtype float32 or float64, got int64");
+            "Net: expected parameter \"n\" of a floating-point dtype, got int64");
   const Tensor result = ones({1}, {.requires_grad = true}) * 2;
   EXPECT_EQ(error_of([&] { net.register_parameter("n", result); }),
             "Net: expected a leaf as parameter \"n\", got the result of an op");
@@ -129,7 +129,7 @@ TEST(Module, ToConvertsFloatingTensorsForAllHandles) {
   EXPECT_EQ(net(ones({2, 3, 5, 5}, {.dtype = float64})).dtype(), float64);
   net.to(Device::cpu());
   EXPECT_EQ(error_of([&] { net.to(int64); }),
-            "Net: expected float32 or float64 to convert to, got int64");
+            "Net: expected a floating-point dtype to convert to, got int64");
 }
 
 TEST(Module, ZeroGradAndRequiresGrad) {

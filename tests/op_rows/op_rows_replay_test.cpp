@@ -115,7 +115,7 @@ class OpRowsReplay : public testing::TestWithParam<OpRow> {
 };
 
 TEST_P(OpRowsReplay, GivesTheBitsOfEager) {
-  for (const DType dtype : {float32, float64}) check(forward(), dtype, false);
+  for (const DType dtype : {float32, float64, float16, bfloat16}) check(forward(), dtype, false);
   for (const DType dtype : {int64, int32}) {
     if (GetParam().integers) check(forward(), dtype, false);
   }
@@ -129,7 +129,7 @@ TEST_P(OpRowsReplay, IsOneGraphOnAGpu) {
 
 TEST_P(OpRowsReplay, GivesTheGradientsOfEager) {
   if (!GetParam().differentiable) GTEST_SKIP() << "not differentiable";
-  for (const DType dtype : {float32, float64}) check(gradients, dtype, true);
+  for (const DType dtype : {float32, float64, float16, bfloat16}) check(gradients, dtype, true);
 }
 
 TEST_P(OpRowsReplay, GivesSameBitsForAnyNumberOfThreads) {

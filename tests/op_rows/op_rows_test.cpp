@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "../../autograd/engine.h"
 #include "../../autograd/gradcheck.h"
 #include "../../autograd/tape.h"
 #include "../../core/parallel.h"
@@ -78,6 +79,48 @@ TEST_P(OpRows, MatchesReferenceInIntegers) {
   for (const DType dtype : {int64, int32}) {
     const Tensors in = draw_all(GetParam().operands, dtype);
     expect_close(run(in), GetParam().reference(to_arrays(in)), 0);
+  }
+}
+
+/// One op rounds once; a row of several rounds between them.
+TEST_P(OpRows, MatchesFloat32InHalf) {
+  for (const DType dtype : {float16, bfloat16}) {
+    const Tensors in = draw_all(GetParam().operands, dtype);
+    const Tensors out = run(in), wide = run(converted(in, dtype, float32));
+    ASSERT_EQ(out.size(), wide.size());
+    for (size_t k = 0; k < out.size(); ++k) {
+      if (wide[k].dtype() == float32) {
+        EXPECT_TRUE(out[k].dtype() == dtype || GetParam().name.starts_with("batch_norm")) << out[k];
+      }
+    }
+    expect_close(out, to_arrays(wide), 6 * rounding_of(dtype));
+  }
+}
+
+TEST_P(OpRows, HasGradientsInHalf) {
+  if (!GetParam().differentiable) GTEST_SKIP() << "not differentiable";
+  for (const DType dtype : {float16, bfloat16}) {
+    const Tensors narrow = draw_all(GetParam().operands, dtype);
+    Tensors gradients[2];
+    for (const DType type : {dtype, float32}) {
+      Tensors wanted;
+      Tensors in = converted(narrow, dtype, type);
+      for (size_t i = 0; i < in.size(); ++i) {
+        if (GetParam().operands[i].kind == Operand::Kind::real) {
+          wanted.push_back(in[i].detach().clone().requires_grad_());
+          in[i] = wanted.back();
+        }
+      }
+      Tensors outputs, weights;
+      for (const Tensor& y : GetParam().f(in)) {
+        if (!y.requires_grad()) continue;
+        outputs.push_back(y);
+        weights.push_back((sigmoid(y.detach().to(float32)) - 0.25).to(dtype).to(y.dtype()));
+      }
+      gradients[type == float32] = grad(outputs, wanted, {.grad_outputs = weights});
+    }
+    for (const Tensor& g : gradients[0]) EXPECT_EQ(g.dtype(), dtype);
+    expect_close(gradients[0], to_arrays(gradients[1]), 16 * rounding_of(dtype));
   }
 }
 

@@ -11,6 +11,15 @@ inline Tensors draw_all(const std::vector<Operand>& operands, DType real) {
   return out;
 }
 
+/// Half the distance between 1 and the next number.
+inline double rounding_of(DType dtype) { return dtype == float16 ? 0x1p-11 : 0x1p-8; }
+
+inline Tensors converted(const Tensors& in, DType from, DType to) {
+  Tensors out;
+  for (const Tensor& x : in) out.push_back(x.dtype() == from ? x.to(to) : x);
+  return out;
+}
+
 /// The same values behind other strides: dimensions laid out in reverse order.
 inline Tensor transposed_layout(const Tensor& x) {
   Shape reversed;
