@@ -25,15 +25,26 @@ REPRISE_HD constexpr float float_for_rounding(double x) {
 }
 
 REPRISE_HD constexpr float half_to_float(uint16_t half) {
+#if defined(__CUDA_ARCH__)
+  float x;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(half));
+  return x;
+#else
   const uint32_t magnitude = (half & 0x7fffU) << 13;
   // The exponent counts from 15 instead of 127; the product is exact, also of subnormals.
   uint32_t bits = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112F);
   if (magnitude >= 0x0f800000U) bits = magnitude | 0x7f800000U;
   if (magnitude > 0x0f800000U) bits |= 0x00400000U;  // a NaN is quiet, as of the hardware
   return std::bit_cast<float>(bits | (half & 0x8000U) << 16);
+#endif
 }
 
 REPRISE_HD constexpr uint16_t float_to_half(float x) {
+#if defined(__CUDA_ARCH__)
+  uint16_t half;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(half) : "f"(x));
+  return half;
+#else
   const auto bits = std::bit_cast<uint32_t>(x);
   const uint32_t sign = bits >> 16 & 0x8000U, magnitude = bits & 0x7fffffffU;
   // Normal: another bias, and what is cut off rounds up, with the last bit kept when it is a tie.
@@ -45,12 +56,19 @@ REPRISE_HD constexpr uint16_t float_to_half(float x) {
   if (magnitude >= 0x477ff000U) half = 0x7c00U;
   if (magnitude > 0x7f800000U) half = 0x7e00U | (magnitude >> 13 & 0x3ffU);
   return static_cast<uint16_t>(sign | half);
+#endif
 }
 
 REPRISE_HD constexpr uint16_t float_to_bfloat16(float x) {
+#if defined(__CUDA_ARCH__)
+  uint16_t bfloat16;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bfloat16) : "f"(x));
+  return bfloat16;
+#else
   const auto bits = std::bit_cast<uint32_t>(x);
   if ((bits & 0x7fffffffU) > 0x7f800000U) return static_cast<uint16_t>(bits >> 16 | 0x40U);
   return static_cast<uint16_t>((bits + 0x7fffU + (bits >> 16 & 1U)) >> 16);
+#endif
 }
 
 }  // namespace detail

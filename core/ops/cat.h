@@ -9,7 +9,7 @@ namespace reprise {
 struct Cat {
   int dim;
   static constexpr std::string_view name = "cat";
-  static constexpr bool half_on_cpu = true;
+  static constexpr bool half_on_cpu = true, half_on_cuda = true;
   auto tie() const { return std::tuple(Attr("dim", dim)); }
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;

@@ -47,7 +47,7 @@ struct Elementwise {
   static constexpr ElementwiseIndex elementwise = kElementwiseIndex<Self>;
   static constexpr Domain domain = Domain::numeric;
   static constexpr bool predicate = false;  ///< the result is bool
-  static constexpr bool half_on_cpu = true;
+  static constexpr bool half_on_cpu = true, half_on_cuda = true;
 
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;

@@ -57,7 +57,7 @@ struct SliceGrad {
   StridedSlice slice;
   int64_t full;
   static constexpr std::string_view name = "slice_grad";
-  static constexpr bool half_on_cpu = true;
+  static constexpr bool half_on_cpu = true, half_on_cuda = true;
   auto tie() const { return std::tuple_cat(slice.tie(), std::tuple(Attr("full", full))); }
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;

@@ -21,6 +21,7 @@ struct Converted {
 }  // namespace
 
 void convert(Stream stream, const View& to, const View& from) {
+  if (is_half(to.meta->dtype) || is_half(from.meta->dtype)) return convert_half(stream, to, from);
   visit_dtype(to.meta->dtype, [&]<class To>() {
     visit_dtype(from.meta->dtype, [&]<class T>() {
       using From = std::conditional_t<kSame<T, bool>, uint8_t, T>;

@@ -11,16 +11,6 @@ namespace reprise {
 namespace cuda {
 namespace {
 
-template <class F>
-void visit_word(DType dtype, const F& f) {
-  switch (size_of(dtype)) {
-    case 1: return f.template operator()<uint8_t>();
-    case 2: return f.template operator()<uint16_t>();
-    case 4: return f.template operator()<uint32_t>();
-    default: return f.template operator()<uint64_t>();
-  }
-}
-
 struct Same {
   __device__ auto operator()(const auto& x) const { return x; }
 };
@@ -98,14 +88,14 @@ bool try_transpose(Stream stream, const View& to, const View& from) {
 
 void assign(Stream stream, const View& to, const View& from) {
   if (to.meta->dtype != from.meta->dtype) return convert(stream, to, from);
-  visit_word(to.meta->dtype, [&]<class T>() {
+  visit_bits(to.meta->dtype, [&]<class T>() {
     if (!try_transpose<T>(stream, to, from)) map<T, T>(stream, Same{}, to, from);
   });
 }
 
 void assign_value(Stream stream, const View& to, const void* value) {
   const Meta index(to.meta->shape, int64);
-  visit_word(to.meta->dtype, [&]<class T>() {
+  visit_bits(to.meta->dtype, [&]<class T>() {
     Constant<T> constant;
     std::memcpy(&constant.value, value, sizeof(T));
     map<T, Index>(stream, constant, to, View{nullptr, &index});

@@ -10,6 +10,14 @@ namespace reprise {
 namespace cuda {
 namespace {
 
+template <class T, class Number>
+REPRISE_HD T element_of(Number x) {
+  if constexpr (is_half_type<T>)
+    return static_cast<T>(x);
+  else
+    return converted<T>(x);
+}
+
 /// start + i step, exact for integers, which wrap around.
 template <class T>
 struct Progression {
@@ -25,9 +33,9 @@ struct Progression {
         whole_step(static_cast<uint64_t>(by.to<int64_t>())) {}
 
   __device__ T at(int64_t i) const {
-    if (real) return converted<T>(start + static_cast<double>(i) * step);
+    if (real) return element_of<T>(start + static_cast<double>(i) * step);
     const uint64_t whole = whole_start + static_cast<uint64_t>(i) * whole_step;
-    return converted<T>(static_cast<int64_t>(whole));
+    return element_of<T>(static_cast<int64_t>(whole));
   }
   template <int V>
   __device__ Pack<T, V> operator()(const Pack<int64_t, V>& index) const {
@@ -41,16 +49,16 @@ struct Progression {
 }  // namespace cuda
 
 void Full::cuda(const Launch& l) const {
-  visit_dtype(dtype, [&]<class T>() {
-    const T element = value.dtype() == float64 ? cuda::converted<T>(value.to<double>())
-                                               : cuda::converted<T>(value.to<int64_t>());
+  visit_any_dtype(dtype, [&]<class T>() {
+    const T element = value.dtype() == float64 ? cuda::element_of<T>(value.to<double>())
+                                               : cuda::element_of<T>(value.to<int64_t>());
     cuda::assign_value(l.stream, l.out[0], &element);
   });
 }
 
 void Arange::cuda(const Launch& l) const {
   const Meta index(l.out[0].meta->shape, int64);
-  visit_dtype(dtype, [&]<class T>() {
+  visit_any_dtype(dtype, [&]<class T>() {
     cuda::map<T, cuda::Index>(l.stream, cuda::Progression<T>(start, step), l.out[0],
                               View{nullptr, &index});
   });

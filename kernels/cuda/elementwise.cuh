@@ -9,12 +9,18 @@
 namespace reprise {
 namespace cuda {
 
+// 16 bits compute as float.
+__device__ inline Number<float> operand(Half x) { return {static_cast<float>(x)}; }
+__device__ inline Number<float> operand(BFloat16 x) { return {static_cast<float>(x)}; }
+
 template <class Op, class Out>
 struct Body {
   template <int V, class... In>
   __device__ Pack<Out, V> operator()(const Pack<In, V>&... x) const {
     Pack<Out, V> y;
-    for (int i = 0; i < V; ++i) y.v[i] = stored(Op{}.f(operand(x.v[i])...));
+    for (int i = 0; i < V; ++i) {
+      y.v[i] = static_cast<Out>(stored(Op{}.f(operand(x.v[i])...)));
+    }
     return y;
   }
 };
@@ -44,8 +50,8 @@ void run(const Launch& l) {
 
 template <class Self, int Arity>
 void Elementwise<Self, Arity>::cuda(const Launch& l) const {
-  visit_dtype(l.in.back().meta->dtype, [&]<class T>() {
-    if constexpr (Self::domain != Domain::floating || cuda::kFloating<T>) {
+  visit_any_dtype(l.in.back().meta->dtype, [&]<class T>() {
+    if constexpr (Self::domain != Domain::floating || cuda::kFloating<T> || is_half_type<T>) {
       cuda::run<Self, typename cuda::ComputedAs<Self, T>::type>(l);
     } else {
       ensure(false, Self::name, ": no kernel for ", dtype_of<T>());

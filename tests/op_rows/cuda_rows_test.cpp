@@ -65,6 +65,13 @@ TEST_P(CudaRows, MatchInIntegers) {
   for (const DType dtype : {int64, int32}) expect_same_as_cpu(GetParam().operands, dtype, 0);
 }
 
+TEST_P(CudaRows, MatchInHalf) {
+  for (const DType dtype : {float16, bfloat16}) {
+    const double tolerance = GetParam().tolerance + 4 * rounding_of(dtype);
+    expect_same_as_cpu(GetParam().operands, dtype, tolerance);
+  }
+}
+
 TEST_P(CudaRows, TakeAnyLayout) {
   const Tensors in = draw_all(GetParam().operands, float32);
   const Tensors expected = run(in);

@@ -1,0 +1,37 @@
+// Conversions from and to 16 bits, which compute as floats do.
+
+#include "assign.h"
+#include "map.cuh"
+#include "number.cuh"
+
+namespace reprise::cuda {
+namespace {
+
+template <class To>
+struct Rounded {
+  template <int V, class From>
+  __device__ Pack<To, V> operator()(const Pack<From, V>& x) const {
+    Pack<To, V> y;
+    for (int i = 0; i < V; ++i) {
+      if constexpr (is_half_type<To>)
+        y.v[i] = static_cast<To>(x.v[i]);
+      else
+        y.v[i] = converted<To>(static_cast<float>(x.v[i]));
+    }
+    return y;
+  }
+};
+
+}  // namespace
+
+void convert_half(Stream stream, const View& to, const View& from) {
+  visit_any_dtype(to.meta->dtype, [&]<class To>() {
+    visit_any_dtype(from.meta->dtype, [&]<class T>() {
+      using From = std::conditional_t<kSame<T, bool>, uint8_t, T>;
+      if constexpr (is_half_type<To> != is_half_type<T> || (is_half_type<T> && !kSame<To, T>))
+        map<To, From>(stream, Rounded<To>{}, to, from);
+    });
+  });
+}
+
+}  // namespace reprise::cuda
