@@ -173,8 +173,8 @@ inline constexpr OpTraits traits_of = make_traits<T>();
 [[noreturn]] REPRISE_API void no_kernel(std::string_view op, Device device);
 
 // Defined in widened.cpp.
-size_t widened_workspace(const OpBase& op, std::span<const Meta> in, Device device);
-void launch_widened(const OpBase& op, Device device, const Launch& launch);
+REPRISE_API size_t widened_workspace(const OpBase& op, std::span<const Meta> in, Device device);
+REPRISE_API void launch_widened(const OpBase& op, Device device, const Launch& launch);
 
 template <class T>
 inline constexpr bool is_vector = false;

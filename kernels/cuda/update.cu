@@ -92,8 +92,13 @@ template <class Op>
 __global__ void count_steps(const __grid_constant__ StepCounts counts, Op op, const double* lr,
                             StepNumbers* numbers, int64_t n) {
   const int64_t i = first_index();
-  if (i < n) numbers[i] = numbers_of(op, *lr, *counts.steps[i] += 1);
+  if (i >= n) return;
+  const bool skipped = isnan(*lr);
+  numbers[i] = skipped ? StepNumbers{*lr, *lr, 0} : numbers_of(op, *lr, *counts.steps[i] += 1);
 }
+
+/// With a learning rate of NaN nothing changes.
+__device__ bool is_skipped(const StepNumbers& numbers) { return isnan(numbers.step); }
 
 template <class Op>
 void count_all_steps(const Op& op, const Launch& l) {
@@ -180,6 +185,7 @@ __global__ void move_parts(const __grid_constant__ Parts<Rule> parts, int count,
   constexpr int W = 16 / sizeof(typename Rule::T);
   const Part<Rule>& part = parts.of_block(blockIdx.x, count);
   const StepNumbers numbers = all_numbers[part.parameter];
+  if (is_skipped(numbers)) return;
   const int64_t begin = (blockIdx.x - part.first_block) * kChunk;
   const int64_t end = begin + kChunk < part.numel ? begin + kChunk : part.numel;
   const int64_t whole = is_aligned(part) ? end - (end - begin) % W : begin;
@@ -220,6 +226,7 @@ class DenseParts {
 template <class Rule>
 __global__ void move_strided(Rule rule, const StepNumbers* numbers, Part<Rule> part,
                              const __grid_constant__ Walk<Rule::operands> walk) {
+  if (is_skipped(numbers[part.parameter])) return;
   for (int64_t i = first_index(); i < walk.packs; i += index_step()) {
     const auto places = walk.template find<1>(static_cast<uint32_t>(i));
     typename Rule::T x[Rule::operands];

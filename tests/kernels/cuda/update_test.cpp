@@ -179,5 +179,27 @@ TEST_F(CudaUpdate, KeepsWhatOptimizersRememberOnTheDevice) {
   expect_close(there.detach().cpu(), array_of(here.detach()), 2e-7);
 }
 
+TEST_F(CudaUpdate, SkippedStepsChangeNothing) {
+  for (const auto layout : {dense, transposed}) {
+    const Tensor start = rand({60, 100}).cuda();
+    const Tensor p = layout(start).detach().requires_grad_();
+    p.set_grad(rand({60, 100}).cuda());
+    optim::Adam optimizer({p}, {.lr = 0.1});
+    const auto step = [&](double skip) {
+      optimizer.step(full({}, skip, {.device = Device::cuda()}));
+      return p.to_vector<float>();
+    };
+    const auto once = step(0);
+    EXPECT_NE(once, start.to_vector<float>());
+    std::vector<std::vector<double>> state;
+    for (const Tensor& t : optimizer.state()) state.push_back(t.to_vector<double>());
+    EXPECT_EQ(step(1), once);
+    for (size_t i = 0; i < state.size(); ++i) {
+      EXPECT_EQ(optimizer.state()[i].to_vector<double>(), state[i]) << i;
+    }
+    EXPECT_NE(step(0), once);
+  }
+}
+
 }  // namespace
 }  // namespace reprise
