@@ -13,7 +13,7 @@
 //   };
 //
 // A kernel that takes float16 and bfloat16 as they are is announced by `half_on_cpu` or
-// `half_on_cuda`, static constexpr bool. Any other is given such operands as float32 (widened.h).
+// `half_on_cuda`, static constexpr bool. Any other is given such operands as float32 (widened.cpp).
 //
 // Everything that can happen to an op (eager run, tape, trace, plan) goes through the OpBase below.
 
