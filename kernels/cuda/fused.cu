@@ -112,6 +112,8 @@ __device__ void visit_element(DType dtype, const F& f) {
     case DType::int32: return f.template operator()<int32_t>();
     case DType::uint8:
     case DType::bool_: return f.template operator()<uint8_t>();
+    case DType::float16:  // not fused on a device (passes/fuse_elementwise.cpp)
+    case DType::bfloat16: break;
   }
 }
 

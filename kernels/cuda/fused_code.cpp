@@ -82,7 +82,9 @@ std::string_view type_name(DType dtype) {
     case DType::int64: return "int64_t";
     case DType::int32: return "int32_t";
     case DType::uint8: return "uint8_t";
-    case DType::bool_: break;
+    case DType::bool_:
+    case DType::float16:  // not fused on a device (passes/fuse_elementwise.cpp)
+    case DType::bfloat16: break;
   }
   return "bool";
 }
