@@ -93,12 +93,12 @@ __global__ void count_steps(const __grid_constant__ StepCounts counts, Op op, co
                             StepNumbers* numbers, int64_t n) {
   const int64_t i = first_index();
   if (i >= n) return;
-  const bool skipped = isnan(*lr);
+  const bool skipped = *lr != *lr;  // NaN
   numbers[i] = skipped ? StepNumbers{*lr, *lr, 0} : numbers_of(op, *lr, *counts.steps[i] += 1);
 }
 
 /// With a learning rate of NaN nothing changes.
-__device__ bool is_skipped(const StepNumbers& numbers) { return isnan(numbers.step); }
+__device__ bool is_skipped(const StepNumbers& numbers) { return numbers.step != numbers.step; }
 
 template <class Op>
 void count_all_steps(const Op& op, const Launch& l) {
