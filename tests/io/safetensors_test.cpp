@@ -101,7 +101,7 @@ TEST(Safetensors, BadHeadersAreErrors) {
       {"no dtype", R"({"x":{"shape":[1],"data_offsets":[0,4]}})", 4},
       {"no shape", R"({"x":{"dtype":"F32","data_offsets":[0,4]}})", 4},
       {"no data_offsets", R"({"x":{"dtype":"F32","shape":[1]}})", 4},
-      {"dtype \"BF16\"", R"({"x":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}})", 4},
+      {"dtype \"F8_E5M2\"", R"({"x":{"dtype":"F8_E5M2","shape":[2],"data_offsets":[0,4]}})", 4},
       {"no list", R"({"x":{"dtype":"F32","shape":1,"data_offsets":[0,4]}})", 4},
       {"no integer", R"({"x":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", 4},
       {"no integer", R"({"x":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}})", 4},

@@ -182,7 +182,7 @@ TEST_F(CudaUpdate, KeepsWhatOptimizersRememberOnTheDevice) {
 TEST_F(CudaUpdate, SkippedStepsChangeNothing) {
   for (const auto layout : {dense, transposed}) {
     const Tensor start = rand({60, 100}).cuda();
-    const Tensor p = layout(start).detach().requires_grad_();
+    const Tensor p = layout(start.clone()).detach().requires_grad_();
     p.set_grad(rand({60, 100}).cuda());
     optim::Adam optimizer({p}, {.lr = 0.1});
     const auto step = [&](double skip) {
