@@ -72,7 +72,11 @@ function(reprise_add_cuda)
   set(headers "${PROJECT_BINARY_DIR}/device_headers.cpp")
   reprise_embed("${headers}"
     elementwise.h=core/ops/elementwise.h ../op.h=kernels/cuda/op_stand_in.h
-    number.cuh=kernels/cuda/number.cuh walk.cuh=kernels/cuda/walk.cuh)
+    ../../core/half.h=core/half.h export.h=kernels/cuda/op_stand_in.h
+    bit=kernels/cuda/op_stand_in.h concepts=kernels/cuda/op_stand_in.h
+    cstdint=kernels/cuda/op_stand_in.h type_traits=kernels/cuda/op_stand_in.h
+    half_number.cuh=kernels/cuda/half_number.cuh number.cuh=kernels/cuda/number.cuh
+    walk.cuh=kernels/cuda/walk.cuh)
   add_library(reprise_cuda OBJECT ${ARGN} ${kernels} ${headers})
   reprise_flags(reprise_cuda)
   target_compile_options(reprise_cuda PRIVATE ${REPRISE_CUDA_OPTIONS})

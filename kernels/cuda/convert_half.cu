@@ -1,8 +1,8 @@
 // Conversions from and to 16 bits, which compute as floats do.
 
 #include "assign.h"
+#include "half_number.cuh"
 #include "map.cuh"
-#include "number.cuh"
 
 namespace reprise::cuda {
 namespace {
@@ -12,12 +12,7 @@ struct Rounded {
   template <int V, class From>
   __device__ Pack<To, V> operator()(const Pack<From, V>& x) const {
     Pack<To, V> y;
-    for (int i = 0; i < V; ++i) {
-      if constexpr (is_half_type<To>)
-        y.v[i] = static_cast<To>(x.v[i]);
-      else
-        y.v[i] = converted<To>(static_cast<float>(x.v[i]));
-    }
+    for (int i = 0; i < V; ++i) y.v[i] = converted_any<To>(x.v[i]);
     return y;
   }
 };

@@ -3,15 +3,11 @@
 // over elementwise_*.cu, so that they compile side by side.
 
 #include "../../core/ops/elementwise.h"
+#include "half_number.cuh"
 #include "map.cuh"
-#include "number.cuh"
 
 namespace reprise {
 namespace cuda {
-
-// 16 bits compute as float.
-__device__ inline Number<float> operand(Half x) { return {static_cast<float>(x)}; }
-__device__ inline Number<float> operand(BFloat16 x) { return {static_cast<float>(x)}; }
 
 template <class Op, class Out>
 struct Body {

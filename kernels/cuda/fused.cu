@@ -7,8 +7,8 @@
 #include "../../core/ops/fused.h"
 
 #include "fused_compiled.h"
+#include "half_number.cuh"
 #include "launch.cuh"
-#include "number.cuh"
 #include "walk.cuh"
 
 namespace reprise {
@@ -102,18 +102,19 @@ class Registers {
 
 // ---- steps ------------------------------------------------------------------------------------
 
-/// Calls f.operator()<T>() with the type that elements of `dtype` are computed as.
+/// Calls f.operator()<T>() with the type that elements of `dtype` have in registers: 16 bits are
+/// float there, rounded by each step.
 template <class F>
 __device__ void visit_element(DType dtype, const F& f) {
   switch (dtype) {
+    case DType::float16:
+    case DType::bfloat16:
     case DType::float32: return f.template operator()<float>();
     case DType::float64: return f.template operator()<double>();
     case DType::int64: return f.template operator()<int64_t>();
     case DType::int32: return f.template operator()<int32_t>();
     case DType::uint8:
     case DType::bool_: return f.template operator()<uint8_t>();
-    case DType::float16:  // not fused on a device (passes/fuse_elementwise.cpp)
-    case DType::bfloat16: break;
   }
 }
 
@@ -137,28 +138,51 @@ __device__ void compute(const Line& line, const FusedCode::Step& step, int to) {
   });
 }
 
+template <class T>
+__device__ uint64_t register_of(T x) {
+  if constexpr (is_half_type<T>) {
+    return to_bits(static_cast<float>(x));
+  } else {
+    return to_bits(x);
+  }
+}
+
 __device__ void convert(const Line& line, const FusedCode::Step& step, int to) {
   const Registers registers(line);
+  const DType dtype = line.code.dtypes[to];
   const auto convert_to = [&]<class To, class From>() {
     for (int e = 0; e < line.elements; ++e) {
-      registers.at(to, e) = to_bits(converted<To>(from_bits<From>(registers.at(step.in[0], e))));
+      const From x = from_bits<From>(registers.at(step.in[0], e));
+      registers.at(to, e) = register_of(converted_any<To>(x));
     }
   };
   visit_element(line.code.dtypes[step.in[0]], [&]<class From>() {
-    if (line.code.dtypes[to] == DType::bool_) return convert_to.template operator()<bool, From>();
-    visit_element(line.code.dtypes[to],
-                  [&]<class To>() { convert_to.template operator()<To, From>(); });
+    if (dtype == DType::bool_) return convert_to.template operator()<bool, From>();
+    if (dtype == DType::float16) return convert_to.template operator()<Half, From>();
+    if (dtype == DType::bfloat16) return convert_to.template operator()<BFloat16, From>();
+    visit_element(dtype, [&]<class To>() { convert_to.template operator()<To, From>(); });
   });
+}
+
+template <class T>
+__device__ void round_to(const Line& line, int operand) {
+  const Registers registers(line);
+  for (int e = 0; e < line.elements; ++e) {
+    uint64_t& x = registers.at(operand, e);
+    x = register_of(static_cast<T>(from_bits<float>(x)));
+  }
 }
 
 __device__ void run_step(const Line& line, const FusedCode::Step& step, int to) {
   switch (step.op) {
 #define REPRISE_CASE(T) \
-  case ElementwiseIndex::T: return compute<T>(line, step, to);
+  case ElementwiseIndex::T: compute<T>(line, step, to); break;
     REPRISE_ELEMENTWISE_OPS(REPRISE_CASE)
 #undef REPRISE_CASE
     default: return convert(line, step, to);
   }
+  if (line.code.dtypes[to] == DType::float16) round_to<Half>(line, to);
+  if (line.code.dtypes[to] == DType::bfloat16) round_to<BFloat16>(line, to);
 }
 
 // ---- memory -----------------------------------------------------------------------------------
@@ -174,23 +198,28 @@ __device__ int64_t find(const Walk<kMostOperands>& walk, uint32_t i, int k) {
   return at;
 }
 
-__device__ int bytes_of(DType dtype) {
-  int bytes = 0;
-  visit_element(dtype, [&]<class T>() { bytes = sizeof(T); });
-  return bytes;
+/// Calls f.operator()<T>() with the type that elements of `dtype` are moved as.
+template <class F>
+__device__ void visit_stored(DType dtype, const F& f) {
+  switch (dtype) {
+    case DType::float16: return f.template operator()<Half>();
+    case DType::bfloat16: return f.template operator()<BFloat16>();
+    case DType::uint8:
+    case DType::bool_: return f.template operator()<uint8_t>();
+    case DType::float32:
+    case DType::int32: return f.template operator()<uint32_t>();
+    case DType::float64:
+    case DType::int64: return f.template operator()<uint64_t>();
+  }
 }
-__device__ uint64_t load(const void* from, int64_t at, int bytes) {
-  if (bytes == 1) return static_cast<const uint8_t*>(from)[at];
-  if (bytes == 4) return static_cast<const uint32_t*>(from)[at];
-  return static_cast<const uint64_t*>(from)[at];
-}
-__device__ void store(void* to, int64_t at, int bytes, uint64_t x) {
-  if (bytes == 1) {
-    static_cast<uint8_t*>(to)[at] = static_cast<uint8_t>(x);
-  } else if (bytes == 4) {
-    static_cast<uint32_t*>(to)[at] = static_cast<uint32_t>(x);
-  } else {
-    static_cast<uint64_t*>(to)[at] = x;
+
+/// Calls f(element, where it lies) for those of the thread.
+template <class F>
+__device__ void for_each_element(const Line& line, const Walk<kMostOperands>& walk, int operand,
+                                 const F& f) {
+  const uint32_t begin = blockIdx.x * blockDim.x * line.elements + threadIdx.x;
+  for (int e = 0; e < line.elements && begin + e * blockDim.x < walk.packs; ++e) {
+    f(e, find(walk, begin + e * blockDim.x, operand));
   }
 }
 
@@ -198,23 +227,24 @@ __global__ void interpret_kernel(const __grid_constant__ Line line,
                                  const __grid_constant__ Walk<kMostOperands> walk) {
   const FusedCode& code = line.code;
   const Registers registers(line);
-  const uint32_t begin = blockIdx.x * blockDim.x * line.elements + threadIdx.x;
   for (int k = 0; k < code.inputs; ++k) {
-    const int bytes = bytes_of(code.dtypes[k]), operand = code.results + k;
-    for (int e = 0; e < line.elements; ++e) {
-      const uint32_t i = begin + e * blockDim.x;
-      if (i >= walk.packs) break;
-      registers.at(k, e) = load(line.data[operand], find(walk, i, operand), bytes);
-    }
+    const int operand = code.results + k;
+    visit_stored(code.dtypes[k], [&]<class T>() {
+      const T* from = static_cast<const T*>(line.data[operand]);
+      for_each_element(line, walk, operand,
+                       [&](int e, int64_t at) { registers.at(k, e) = register_of(from[at]); });
+    });
   }
   for (int i = 0; i < code.steps; ++i) run_step(line, code.step[i], code.inputs + i);
   for (int r = 0; r < code.results; ++r) {
-    const int k = code.result[r], bytes = bytes_of(code.dtypes[k]);
-    for (int e = 0; e < line.elements; ++e) {
-      const uint32_t i = begin + e * blockDim.x;
-      if (i >= walk.packs) break;
-      store(line.data[r], find(walk, i, r), bytes, registers.at(k, e));
-    }
+    const int k = code.result[r];
+    visit_stored(code.dtypes[k], [&]<class T>() {
+      using Register = std::conditional_t<is_half_type<T>, float, T>;
+      T* to = static_cast<T*>(line.data[r]);
+      for_each_element(line, walk, r, [&](int e, int64_t at) {
+        to[at] = static_cast<T>(from_bits<Register>(registers.at(k, e)));
+      });
+    });
   }
 }
 

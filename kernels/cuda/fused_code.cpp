@@ -82,9 +82,9 @@ std::string_view type_name(DType dtype) {
     case DType::int64: return "int64_t";
     case DType::int32: return "int32_t";
     case DType::uint8: return "uint8_t";
-    case DType::bool_:
-    case DType::float16:  // not fused on a device (passes/fuse_elementwise.cpp)
-    case DType::bfloat16: break;
+    case DType::float16: return "Half";
+    case DType::bfloat16: return "BFloat16";
+    case DType::bool_: break;
   }
   return "bool";
 }
@@ -96,19 +96,24 @@ std::string_view struct_name(ElementwiseIndex op) {
   return names[static_cast<size_t>(op)];
 }
 
-/// What computes a step from v0, v1, ..., which hold the operands of one element.
+/// What computes a step from v0, v1, ..., which hold the operands of one element. `where` moves
+/// 16 bits as they are, others compute them as float; bool is computed as a byte.
 std::string expression(const FusedCode::Step& step, DType from, DType to) {
   if (step.op == ElementwiseIndex::Copy) {
-    return text("converted<", type_name(to), ">(v", int{step.in[0]}, ")");
+    return text("converted_any<", type_name(to), ">(v", int{step.in[0]}, ")");
   }
+  const bool moves = step.op == ElementwiseIndex::Where;
+  const std::string type = is_half(from) && !moves ? ""
+                           : from == bool_         ? "<uint8_t>"
+                                                   : text("<", type_name(from), ">");
   std::string arguments;
   for (int i = 0; i < elementwise_arity(step.op); ++i) {
-    const bool is_mask = step.op == ElementwiseIndex::Where && i == 0;
-    const std::string_view type = type_name(is_mask || from != bool_ ? from : uint8);
-    arguments += text(i == 0 ? "" : ", ", "operand", is_mask ? "" : text("<", type, ">"), "(v",
-                      int{step.in[i]}, ")");
+    const bool is_mask = moves && i == 0;
+    arguments +=
+        text(i == 0 ? "" : ", ", "operand", is_mask ? "" : type, "(v", int{step.in[i]}, ")");
   }
-  return text("stored(", struct_name(step.op), "{}.f(", arguments, "))");
+  return text("static_cast<", type_name(to), ">(stored(", struct_name(step.op), "{}.f(", arguments,
+              ")))");
 }
 
 /// Inputs, which holds a pack of each input, and what reads it.
@@ -156,7 +161,7 @@ std::string compute_text(const FusedCode& code) {
 }  // namespace
 
 std::string source_of(const FusedCode& code) {
-  return text("#include \"elementwise.h\"\n#include \"number.cuh\"\n",
+  return text("#include \"elementwise.h\"\n#include \"half_number.cuh\"\n",
               "constexpr int kMostLayoutDims = ", kMostLayoutDims, ";\n#include \"walk.cuh\"\n",
               "constexpr int kOperands = ", code.operands(), ", kWidth = ", code.width(),
               ", kPacks = ", code.packs(), ";\nnamespace reprise::cuda {\n",

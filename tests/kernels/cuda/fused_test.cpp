@@ -62,6 +62,28 @@ TEST_F(CudaFused, TakesBroadcastOperands) {
   }
 }
 
+TEST_F(CudaFused, RoundsEveryStepOf16Bits) {
+  const Fused op{{{op_ref<Mul>(), {0, 1}},          // 3
+                  {op_ref<Tanh>(), {3}},            // 4
+                  {op_ref<Gt>(), {4, 0}},           // 5
+                  {op_ref<Where>(), {5, 1, 4}},     // 6
+                  {op_ref(Copy{float64}), {6}},     // 7
+                  {op_ref<Div>(), {7, 2}},          // 8
+                  {op_ref(Copy{float16}), {8}},     // 9
+                  {op_ref(Copy{bfloat16}), {8}},    // 10
+                  {op_ref(Copy{int32}), {9}},       // 11
+                  {op_ref<Add>(), {9, 9}},          // 12
+                  {op_ref(Copy{bfloat16}), {12}}},  // 13
+                 {4, 6, 10, 11, 12, 13}};
+  for (const DType dtype : {float16, bfloat16}) {
+    for (const int64_t n : {5, 4099}) {
+      const Tensors in{sample({n}, dtype, 1).cuda(), sample({n}, dtype, 2).cuda(),
+                       (sample({n}, float64, 3) + 3).cuda()};
+      expect_same_values(run(op, in), run_singly(op, in));
+    }
+  }
+}
+
 /// Output 0 in the memory of input `k`, which is dense.
 Tensors run_over(const Fused& op, Tensors in, size_t k) {
   in[k] = clone(in[k]);
