@@ -12,6 +12,7 @@ namespace reprise {
 struct FusedLinear {
   Activation activation = Activation::none;
   static constexpr std::string_view name = "fused_linear";
+  static constexpr bool half_on_cuda = true;
   auto tie() const { return std::tuple(Attr("activation", activation)); }
   Metas infer(std::span<const Meta> in) const;
   size_t workspace(std::span<const Meta> in, Device device) const;

@@ -10,6 +10,7 @@ namespace reprise {
 struct MatMul {
   static constexpr std::string_view name = "matmul";
   static constexpr unsigned save_in = 0b11;
+  static constexpr bool half_on_cuda = true;
   Metas infer(std::span<const Meta> in) const;
   size_t workspace(std::span<const Meta> in, Device device) const;
   void cpu(const Launch& l) const;
@@ -21,6 +22,7 @@ struct MatMul {
 struct Linear {
   static constexpr std::string_view name = "linear";
   static constexpr unsigned save_in = 0b011;
+  static constexpr bool half_on_cuda = true;
   Metas infer(std::span<const Meta> in) const;
   size_t workspace(std::span<const Meta> in, Device device) const;
   void cpu(const Launch& l) const;

@@ -51,6 +51,8 @@ struct Types {
 };
 Types types_of(const BlasProduct& p) {
   if (p.dtype == float64) return {CUDA_R_64F, CUDA_R_64F, CUBLAS_COMPUTE_64F};
+  if (p.dtype == float16) return {CUDA_R_16F, CUDA_R_32F, CUBLAS_COMPUTE_32F};
+  if (p.dtype == bfloat16) return {CUDA_R_16BF, CUDA_R_32F, CUBLAS_COMPUTE_32F};
   return {CUDA_R_32F, CUDA_R_32F, p.tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F};
 }
 

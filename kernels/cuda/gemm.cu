@@ -223,7 +223,7 @@ void launch_tiles(const Problem<T>& p, int64_t tiles, reprise::Stream stream) {
 }  // namespace
 
 void gemm(const Product& p, reprise::Stream stream) {
-  visit_floating("matmul", p.dtype, [&]<class T>() {
+  visit_factors(p.dtype, [&]<class T>() {
     constexpr int kGroup = kPack<Acc<T>>;
     const Problem<T> problem{
         .a = rows_of<T>(p.a),
@@ -236,7 +236,7 @@ void gemm(const Product& p, reprise::Stream stream) {
         .n = p.n,
         .k = p.k,
     };
-    if constexpr (sizeof(T) <= sizeof(float)) {  // large tiles read less; some keep a device busy
+    if constexpr (sizeof(T) == sizeof(float)) {  // large tiles read less; some keep a device busy
       const int64_t tiles = tiles_of(p, 128);
       if (tiles >= 128 && std::min(p.m, p.n) > 64)
         return launch_tiles<Tile<T, 128, 8, 2>>(problem, tiles, stream);

@@ -22,6 +22,14 @@ Lines<T> columns_of(const Factor& f) {
   return rows_of<T>(f.transposed());
 }
 
+/// f.operator()<T>() for the types that products are made of.
+template <class F>
+void visit_factors(DType t, F&& f) {
+  if (t == float16) return f.template operator()<Half>();
+  if (t == bfloat16) return f.template operator()<BFloat16>();
+  visit_floating("matmul", t, f);
+}
+
 /// Starts as many blocks as wanted: `kernel(problem, number of the grid's first block)`.
 template <class P>
 void launch_blocks(reprise::Stream stream, int64_t blocks, unsigned threads,

@@ -85,7 +85,7 @@ bool try_thin_gemm(const Product& p, reprise::Stream stream) {
   constexpr int kFew = 4, kMost = 16;
   const int64_t few = std::min(p.m, p.n);
   if (few > kMost) return false;
-  visit_floating("matmul", p.dtype, [&]<class T>() {
+  visit_factors(p.dtype, [&]<class T>() {
     if (few <= kFew) return run<T, kFew>(thin<T>(p), p.batch, stream);
     run<T, kMost>(thin<T>(p), p.batch, stream);
   });

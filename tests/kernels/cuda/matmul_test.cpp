@@ -102,7 +102,7 @@ TEST_F(CudaMatmul, TakesAllSizesAroundATile) {
                                {130, 1, 40},
                                {2, 3, 300},
                                {66, 68, 1}}) {
-    for (const DType dtype : {float32, float64}) {
+    for (const DType dtype : {float32, float64, float16, bfloat16}) {
       expect_exact({m, k}, dense, {k, n}, dense, dtype);
       expect_exact({m, k}, by_columns, {k, n}, by_columns, dtype);
     }
