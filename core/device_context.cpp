@@ -145,11 +145,11 @@ void transfer(const View& to, const View& from, void* stream, bool non_blocking)
   runtime.copy({to.data, target}, {from.data, source}, bytes, stream);
   if (two_devices) make_wait(runtime, target.index, other, device.index, stream);
   if (on_cuda(target) && on_cuda(source)) return;
-  // Of pageable memory the host has been read when the call returns, and must be waited for when
-  // it is written.
+  // Memory of the host that is not ours may be pageable, which is waited for when it is written, or
+  // pinned by others, which is not yet read when the call returns.
   const void* const here = on_cuda(target) ? from.data : to.data;
   const bool pinned = context.pinned().record_use(here, device.index, stream);
-  const bool waits = pinned ? !non_blocking : on_cuda(source);
+  const bool waits = !non_blocking || (!pinned && on_cuda(source));
   if (waits) runtime.synchronize(device.index, stream);
 }
 

@@ -258,7 +258,7 @@ REPRISE_API Tensor stack(const Tensors& tensors, int64_t dim = 0);
 /// x[i][index[i][j]][k] for dim 1; see core/ops/index.h.
 REPRISE_API Tensor gather(const Tensor& x, int64_t dim, const Tensor& index);
 /// x[:, index] for dim 1: that dimension is replaced by those of `index` (int64, of any shape),
-/// whose negative values count from the back. Index error for a value outside.
+/// whose negative values count from the back. Index error for a value outside (a GPU reads 0).
 REPRISE_API Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index);
 /// x[indices] as in Python (indexing.h). Index error for more indices than dimensions, Value error
 /// for two ellipses or two tensors.

@@ -123,7 +123,7 @@ std::optional<Algorithm> choose(const BlasProduct& p, const void* bias, size_t w
   const cublasStatus_t status = blas().cublasLtMatmulAlgoGetHeuristic(
       blas_handle(), d.operation.get(), d.a.get(), d.b.get(), d.c.get(), d.c.get(),
       preference.get(), static_cast<int>(best.size()), best.data(), &found);
-  if (status != CUBLAS_STATUS_NOT_SUPPORTED) check_status(status, "cublasLtMatmulAlgoGetHeuristic");
+  if (status == CUBLAS_STATUS_ALLOC_FAILED) check_status(status, "cublasLtMatmulAlgoGetHeuristic");
   d.set_epilogue(p.bias, false);
   for (int i = 0; i < found; ++i) {
     const cublasLtMatmulHeuristicResult_t& it = best[static_cast<size_t>(i)];

@@ -1,23 +1,24 @@
 #include "conv_mask.h"
 
 #include "launch.cuh"
+#include "warp.cuh"
 
 namespace reprise::cuda {
 namespace {
 
 template <class T>
 __global__ void keep_bits(const T* mask, uint32_t* bits, int64_t count) {
-  const int64_t whole_warps = (count + warpSize - 1) / warpSize * warpSize;
+  const int64_t whole_warps = (count + kWarp - 1) / kWarp * kWarp;
   for (int64_t i = first_index(); i < whole_warps; i += index_step()) {
     const unsigned positive = __ballot_sync(~0U, i < count && mask[i] > T(0));
-    if (i % warpSize == 0) bits[i / warpSize] = positive;
+    if (i % kWarp == 0) bits[i / kWarp] = positive;
   }
 }
 
 template <class T>
 __global__ void clear(const uint32_t* bits, T* x, int64_t count) {
   for (int64_t i = first_index(); i < count; i += index_step()) {
-    if ((bits[i / warpSize] >> (i % warpSize) & 1U) == 0) x[i] = T(0);
+    if ((bits[i / kWarp] >> (i % kWarp) & 1U) == 0) x[i] = T(0);
   }
 }
 

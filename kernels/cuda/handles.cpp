@@ -79,22 +79,25 @@ bool loads(Load load) {
 }  // namespace
 
 bool has_blas() {
-  static const bool found = loads([] { (void)blas(); });
-  return found && suits_libraries();
+  if (!suits_libraries()) return false;
+  static const bool found = loads([] { (void)blas_handle(); });
+  return found;
 }
 
 bool has_dnn() {
 #if defined(REPRISE_HAS_CUDNN)
-  static const bool found = loads([] { (void)dnn(); });
-  return found && suits_libraries();
+  if (!suits_libraries()) return false;
+  static const bool found = loads([] { (void)dnn_handle(nullptr); });  // loads the parts of cuDNN
+  return found;
 #else
   return false;
 #endif
 }
 
 bool has_nvrtc() {
+  if (!suits_libraries()) return false;
   static const bool found = loads([] { (void)nvrtc(); });
-  return found && suits_libraries();
+  return found;
 }
 
 cublasLtHandle_t blas_handle() {

@@ -3,6 +3,7 @@
 
 #include "../../core/ops/fused_pool.h"
 #include "pool_window.cuh"
+#include "warp.cuh"
 
 namespace reprise {
 namespace cuda {
@@ -63,15 +64,15 @@ template <class T, class I>
 __global__ void average_pool_by_warps(PoolWindow<I> window, PoolDivisor divisor, const T* x, T* y) {
   const PoolAxis<I>&rows = window.rows, &columns = window.columns;
   const I results = static_cast<I>(window.images) * window.results();
-  const I lane = static_cast<I>(threadIdx.x % warpSize);
-  for (I i = first_index() / warpSize; i < results; i += index_step() / warpSize) {
+  const I lane = static_cast<I>(threadIdx.x % kWarp);
+  for (I i = first_index() / kWarp; i < results; i += index_step() / kWarp) {
     const PoolPlace<I> at(i, rows.out, columns.out);
     const I top = rows.begin(at.row), left = columns.begin(at.column);
     const I width = columns.end(at.column) - left, count = (rows.end(at.row) - top) * width;
     const T* const from = x + at.image * window.pixels() + top * columns.in + left;
     T sum = 0;
-    for (I k = lane; k < count; k += warpSize) sum += from[k / width * columns.in + k % width];
-    for (int by = warpSize / 2; by > 0; by /= 2) sum += __shfl_xor_sync(~0U, sum, by);
+    for (I k = lane; k < count; k += kWarp) sum += from[k / width * columns.in + k % width];
+    for (int by = kWarp / 2; by > 0; by /= 2) sum += __shfl_xor_sync(~0U, sum, by);
     if (lane == 0) y[i] = sum / divisor.of<T>(window, at.row, at.column);
   }
 }
@@ -93,9 +94,9 @@ void FusedMaxPool2d::cuda(const Launch& l) const { cuda::run_max_pool<uint8_t>(n
 
 void AvgPool2d::cuda(const Launch& l) const {
   const Meta &x = *l.in[0].meta, &y = *l.out[0].meta;
-  const bool large = kernel_size.h * kernel_size.w >= 2 * warpSize;
+  const bool large = kernel_size.h * kernel_size.w >= 2 * cuda::kWarp;
   cuda::visit_pool(name, *this, 1, x, y, [&]<class T, class I>(const cuda::PoolWindow<I>& window) {
-    cuda::launch(l.stream, cuda::blocks_for(y.numel() * (large ? warpSize : 1)), cuda::kThreads,
+    cuda::launch(l.stream, cuda::blocks_for(y.numel() * (large ? cuda::kWarp : 1)), cuda::kThreads,
                  large ? cuda::average_pool_by_warps<T, I> : cuda::average_pool<T, I>, window,
                  cuda::divisor_of(*this), l.in[0].as<T>(), l.out[0].as<T>());
   });

@@ -4,6 +4,7 @@
 
 #include "../../core/ops/fused_pool.h"
 #include "pool_window.cuh"
+#include "warp.cuh"
 
 namespace reprise {
 namespace cuda {
@@ -47,10 +48,10 @@ __global__ void max_pool_grad(PoolWindow<I> window, const T* gy, const uint8_t* 
 template <class T>
 __global__ void scatter_images(const T* gy, const int64_t* index, T* gx, int64_t images,
                                int64_t results, int64_t pixels) {
-  const int lane = static_cast<int>(threadIdx.x) % warpSize;
-  for (int64_t i = first_index() / warpSize; i < images; i += index_step() / warpSize) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  for (int64_t i = first_index() / kWarp; i < images; i += index_step() / kWarp) {
     T* const image = gx + i * pixels;
-    for (int64_t first = i * results; first < (i + 1) * results; first += warpSize) {
+    for (int64_t first = i * results; first < (i + 1) * results; first += kWarp) {
       const int64_t to = first + lane < (i + 1) * results ? index[first + lane] : -1;
       unsigned same = __match_any_sync(~0U, static_cast<unsigned long long>(to));
       if (to >= 0 && to < pixels && __ffs(static_cast<int>(same)) - 1 == lane) {
@@ -100,7 +101,7 @@ void MaxPool2dGrad::cuda(const Launch& l) const {
   REPRISE_CUDA_CHECK(cudaMemsetAsync(l.out[0].data, 0, l.out[0].meta->nbytes(),
                                      static_cast<cudaStream_t>(l.stream.handle)));
   visit_floating(name, l.in[0].meta->dtype, [&]<class T>() {
-    cuda::launch(l.stream, cuda::blocks_for(images * warpSize), cuda::kThreads,
+    cuda::launch(l.stream, cuda::blocks_for(images * cuda::kWarp), cuda::kThreads,
                  cuda::scatter_images<T>, l.in[0].as<T>(), l.in[1].as<int64_t>(), l.out[0].as<T>(),
                  images, gy[2] * gy[3], size.h * size.w);
   });

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "../../core/op.h"
@@ -69,6 +70,12 @@ struct Graph {
 
 Graph& graph_of(void* graph) { return *static_cast<Graph*>(graph); }
 
+bool is_captured(cudaStream_t stream) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  REPRISE_CUDA_CHECK(cudaStreamIsCapturing(stream, &status));
+  return status != cudaStreamCaptureStatusNone;
+}
+
 class CudaRuntime final : public DeviceRuntime {
  public:
   explicit CudaRuntime(int devices) : devices_(devices), memory_(devices) {}
@@ -124,6 +131,7 @@ class CudaRuntime final : public DeviceRuntime {
     REPRISE_CUDA_CHECK(cudaStreamSynchronize(stream_of(stream)));
   }
   void synchronize(int device) override {
+    const std::lock_guard lock(capture_);
     const OnDevice on(device);
     REPRISE_CUDA_CHECK(cudaDeviceSynchronize());
   }
@@ -174,8 +182,9 @@ class CudaRuntime final : public DeviceRuntime {
     try {
       const OnDevice on(device);
       op.launch(Device::cuda(device), launch);
-      if (waits_for_kernels())
-        REPRISE_CUDA_CHECK(cudaStreamSynchronize(stream_of(launch.stream.handle)));
+      const cudaStream_t stream = stream_of(launch.stream.handle);
+      if (waits_for_kernels() && !is_captured(stream))
+        REPRISE_CUDA_CHECK(cudaStreamSynchronize(stream));
     } catch (const CudaError& error) {
       fail(error.kind(), op.name(), ": ", error.what());
     }
@@ -183,9 +192,13 @@ class CudaRuntime final : public DeviceRuntime {
 
   void begin_capture(int device, void* stream) override {
     const OnDevice on(device);
-    REPRISE_CUDA_CHECK(cudaStreamBeginCapture(stream_of(stream), cudaStreamCaptureModeThreadLocal));
+    std::unique_lock lock(capture_);
+    // Relaxed: the first kernel of a library loads its code, which other modes refuse.
+    REPRISE_CUDA_CHECK(cudaStreamBeginCapture(stream_of(stream), cudaStreamCaptureModeRelaxed));
+    lock.release();  // until end_capture
   }
   CapturedGraph end_capture(int device, void* stream) noexcept override {
+    const std::lock_guard lock(capture_, std::adopt_lock);
     try {
       const OnDevice on(device);
       auto made = std::make_unique<Graph>();
@@ -223,6 +236,7 @@ class CudaRuntime final : public DeviceRuntime {
  private:
   const int devices_;
   DeviceMemory memory_;
+  std::recursive_mutex capture_;  // a device that is waited for as a whole must not be captured
 };
 
 std::string version_text(int version) { return text(version / 1000, ".", version % 1000 / 10); }

@@ -29,7 +29,7 @@
 #define __launch_bounds__(...)
 #define __grid_constant__
 
-inline constexpr int warpSize = 32;
+inline constexpr int kLanes = 32;
 extern constinit thread_local uint3 threadIdx, blockIdx;
 extern constinit thread_local dim3 blockDim, gridDim;
 
@@ -96,7 +96,7 @@ T __shfl_up_sync(unsigned mask, T value, unsigned by, int width = 32) {
 }
 inline unsigned __ballot_sync(unsigned mask, int predicate) {
   unsigned votes = 0;
-  for (int i = 0; i < warpSize; ++i) {
+  for (int i = 0; i < kLanes; ++i) {
     const bool asked = (mask >> i & 1U) != 0;
     const int from = asked ? i : reprise::emulator::lane();
     const uint64_t vote = reprise::emulator::exchange(mask, predicate != 0, from);
@@ -108,7 +108,7 @@ inline int __any_sync(unsigned mask, int p) { return __ballot_sync(mask, p) != 0
 inline int __all_sync(unsigned mask, int p) { return __ballot_sync(mask, !p) == 0; }
 inline unsigned __match_any_sync(unsigned mask, unsigned long long value) {
   unsigned same = 0;
-  for (int i = 0; i < warpSize; ++i) {
+  for (int i = 0; i < kLanes; ++i) {
     const bool asked = (mask >> i & 1U) != 0;
     const int from = asked ? i : reprise::emulator::lane();
     if (reprise::emulator::exchange(mask, value, from) == value && asked) same |= 1U << i;

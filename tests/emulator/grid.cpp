@@ -206,12 +206,12 @@ void Block::release() {
   for (Thread& t : threads_) {
     if (all && t.state == State::at_block) t.state = State::ready;
   }
-  for (size_t first = 0; first < threads_.size(); first += warpSize) release_warp(first);
+  for (size_t first = 0; first < threads_.size(); first += kLanes) release_warp(first);
 }
 
 void Block::release_warp(size_t first) {
-  const size_t lanes = std::min<size_t>(warpSize, threads_.size() - first);
-  const unsigned existing = lanes == warpSize ? ~0U : (1U << lanes) - 1;
+  const size_t lanes = std::min<size_t>(kLanes, threads_.size() - first);
+  const unsigned existing = lanes == kLanes ? ~0U : (1U << lanes) - 1;
   const auto wait_for = [&](unsigned mask) {
     unsigned waiting = 0;
     for (size_t i = 0; i < lanes; ++i) {
@@ -232,7 +232,7 @@ void Block::release_warp(size_t first) {
 }
 
 uint64_t Block::exchange(unsigned mask, uint64_t mine, int from) {
-  const size_t me = running_, first = me / warpSize * warpSize;
+  const size_t me = running_, first = me / kLanes * kLanes;
   threads_[me].given = mine;
   wait(State::at_warp, mask);
   const size_t source = first + static_cast<size_t>(from);
@@ -275,7 +275,7 @@ uint64_t exchange(unsigned mask, uint64_t mine, int from) {
 }
 int lane() {
   const unsigned in_block = (threadIdx.z * blockDim.y + threadIdx.y) * blockDim.x + threadIdx.x;
-  return static_cast<int>(in_block % warpSize);
+  return static_cast<int>(in_block % kLanes);
 }
 
 cudaError_t launch_grid(const cudaLaunchConfig_t& config, std::function<void()> thread) {
