@@ -151,7 +151,7 @@ TEST(OpText, SaysWhatItExpected) {
   expect("softmax {dim=3000000000}", "got '3000000000'");
   expect("softmax {dim=1", "expected '}', got the end of the text");
   expect("softmax {dim=1} {", "expected the end of the text, got '{'");
-  expect("copy {dtype=float16}", "expected one of float32, float64");
+  expect("copy {dtype=float8}", "expected one of float32, float64");
   expect("dropout {p=1e999}", "a number that fits a float64");
   expect("sum {dims=[1, 2, 3, 4, 5, 6, 7, 8, 9], keepdim=true}", "at most 8 sizes");
   expect("sum {dims=[1], keepdim=1}", "expected true or false, got '1'");

@@ -74,7 +74,7 @@ REPRISE_ROW(NextBlocks, [] {
       "next_blocks",
       [](const Tensor& x) {
         const auto seed = static_cast<int64_t>(kSeed);
-        const Tensor counter = tensor({seed, seed}, {.dtype = int64, .device = x.device()});
+        const Tensor counter = full({2}, seed, {.dtype = int64, .device = x.device()});
         (void)apply(NextBlocks{7}, counter);
         return apply(NextBlocks{x.numel()}, counter).to(x.dtype());
       },

@@ -50,7 +50,7 @@ TEST(CudaLibraries, AreFoundAndCheckTheirStatuses) {
 
 TEST(CudaLibraries, HandlesNeedADevice) {
   if (is_available()) {
-    EXPECT_EQ(blas_handle(), blas_handle());
+    EXPECT_TRUE(!has_blas() || blas_handle() == blas_handle());
     return;
   }
   expect_error([] { (void)blas_handle(); }, ErrorKind::Device, {"cudaGetDevice", "driver"});
