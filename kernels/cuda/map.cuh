@@ -69,7 +69,9 @@ __device__ void write_all(const F& f, uint32_t packs, Out* out, const int64_t (&
                           const Values<P, Packs>&... values) {
 #pragma unroll
   for (int i = 0; i < Packs; ++i) {
-    if (i * blockDim.x < packs) *reinterpret_cast<Pack<Out, V>*>(out + at[i]) = f(values.v[i]...);
+    if (i * blockDim.x >= packs) continue;
+    using Whole = Pack<Out, V>;
+    *static_cast<Whole*>(__builtin_assume_aligned(out + at[i], sizeof(Whole))) = f(values.v[i]...);
   }
 }
 

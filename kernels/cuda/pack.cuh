@@ -31,10 +31,11 @@ __device__ void unrolled(F f) {
   (std::make_integer_sequence<int, N>());
 }
 
-/// Reads v from p, which is aligned to all of v.
+/// Reads v from p, which is aligned to all of v. (The emulated device checks what is assumed.)
 template <class T, int N>
 __device__ void load_pack(T (&v)[N], const T* p) {
-  const Packed<T, N> pack = *reinterpret_cast<const Packed<T, N>*>(p);
+  using Whole = Packed<T, N>;
+  const Whole pack = *static_cast<const Whole*>(__builtin_assume_aligned(p, sizeof(Whole)));
   for (int e = 0; e < N; ++e) v[e] = pack.v[e];
 }
 /// Writes v to p likewise.
@@ -47,11 +48,17 @@ __device__ void store_pack(T* p, const T (&v)[N]) {
     __stcg(reinterpret_cast<uint4*>(p), *reinterpret_cast<const uint4*>(&pack));
   else
 #endif
-    *reinterpret_cast<Packed<T, N>*>(p) = pack;
+    *static_cast<Packed<T, N>*>(__builtin_assume_aligned(p, sizeof(pack))) = pack;
 }
 
 inline bool is_aligned(const void* p, size_t bytes) {
   return reinterpret_cast<uintptr_t>(p) % bytes == 0;
+}
+
+/// Whether operands, outputs too, begin where packs of 16 bytes can: a dense view need not.
+template <class... T>
+bool fit_packs(const T*... operands) {
+  return (is_aligned(operands, 16) && ...);
 }
 
 /// The sum of N values as a tree: log2(N) roundings on the way of each.

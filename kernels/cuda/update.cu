@@ -158,7 +158,8 @@ __device__ void move_elements(const Rule& rule, const StepNumbers& numbers, cons
   for (int64_t i = begin + int64_t{threadIdx.x} * W; i < end; i += int64_t{blockDim.x} * W) {
     Elements all[Rule::operands];
     for (int k = 0; k < Rule::operands; ++k) {
-      all[k] = *reinterpret_cast<const Elements*>(part.operands[k] + i);
+      const auto* place = __builtin_assume_aligned(part.operands[k] + i, sizeof(Elements));
+      all[k] = *static_cast<const Elements*>(place);
     }
     for (int lane = 0; lane < W; ++lane) {
       typename Rule::T x[Rule::operands];

@@ -107,7 +107,7 @@ __device__ Pack<T, V> read(const T* from, int64_t at, bool repeated) {
   if (V > 1 && repeated) {
     for (int i = 0; i < V; ++i) x.v[i] = from[at];
   } else {
-    x = *reinterpret_cast<const Pack<T, V>*>(from + at);
+    x = *static_cast<const Pack<T, V>*>(__builtin_assume_aligned(from + at, sizeof(x)));
   }
   return x;
 }

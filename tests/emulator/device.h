@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <memory>  // uses the builtin, before it is checked
 #include <type_traits>
 
 #undef __global__
@@ -37,6 +38,10 @@ namespace reprise::emulator {
 
 /// Queues `thread`, the body of every thread, for a grid.
 cudaError_t launch_grid(const cudaLaunchConfig_t& config, std::function<void()> thread);
+
+/// What `__builtin_assume_aligned` is on the host: checked. A launch that assumes what is not so
+/// fails.
+void* aligned(const void* p, size_t bytes);
 
 void wait_for_block();
 void wait_for_warp(unsigned mask);
@@ -71,6 +76,7 @@ T exchange_at(T* place, F f) {
 }  // namespace reprise::emulator
 
 #define cudaLaunchKernelEx ::reprise::emulator::launch
+#define __builtin_assume_aligned ::reprise::emulator::aligned
 
 inline void __syncthreads() { reprise::emulator::wait_for_block(); }
 inline void __syncwarp(unsigned mask = ~0U) { reprise::emulator::wait_for_warp(mask); }

@@ -3,9 +3,11 @@
 #include "device.h"
 
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "../../kernels/cuda/launch.cuh"
+#include "../../kernels/cuda/pack.cuh"
 #include "../core/expect.h"
 
 namespace reprise::cuda {
@@ -83,6 +85,22 @@ TEST(Emulator, FillsSharedMemoryWithNaN) {
   launch({}, {1, 64, 64 * sizeof(float)}, exchange_in_shared, out.data());
   EXPECT_NE(out[0], out[0]);
   for (int i = 0; i < 64; ++i) EXPECT_EQ(out[1 + i], 63 - i);
+}
+
+void copy_pack(float* to, const float* from) {
+  float pack[4];
+  load_pack(pack, from);
+  store_pack(to, pack);
+}
+
+TEST(Emulator, CatchesPacksThatAreNotAligned) {
+  alignas(16) float x[8] = {1, 2, 3, 4}, y[8] = {};
+  launch({}, 1, 1, copy_pack, y, x);
+  EXPECT_EQ(y[3], 4);
+  for (const auto& [to, from] : {std::pair(y + 1, x), std::pair(y, x + 2)}) {
+    expect_error([&] { launch({}, 1, 1, copy_pack, to, from); }, ErrorKind::Device,
+                 {"cudaErrorMisalignedAddress"});
+  }
 }
 
 TEST(Emulator, RefusesGridsThatNoDeviceTakes) {

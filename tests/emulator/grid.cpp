@@ -254,7 +254,11 @@ cudaError_t run_grid(const cudaLaunchConfig_t& config, const std::function<void(
     blockIdx = {b % grid.x, b / grid.x % grid.y, b / grid.x / grid.y};
     std::memset(static_cast<void*>(cuda::shared_memory), 0xFF, config.dynamicSmemBytes);
     Block one(body, threads);
-    if (!one.run(backwards)) return cudaErrorLaunchTimeout;
+    try {
+      if (!one.run(backwards)) return cudaErrorLaunchTimeout;
+    } catch (cudaError_t error) {
+      return error;
+    }
   }
   return cudaSuccess;
 }
@@ -267,6 +271,11 @@ bool is_valid(const cudaLaunchConfig_t& c) {
 }
 
 }  // namespace
+
+void* aligned(const void* p, size_t bytes) {
+  if (reinterpret_cast<uintptr_t>(p) % bytes != 0) throw cudaErrorMisalignedAddress;
+  return const_cast<void*>(p);
+}
 
 void wait_for_block() { Block::current()->wait(State::at_block, 0); }
 void wait_for_warp(unsigned mask) { Block::current()->wait(State::at_warp, mask); }
