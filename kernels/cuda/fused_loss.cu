@@ -41,7 +41,7 @@ void log_softmax_gather_grad(const Launch& l, size_t dim) {
   strides[3][dim] = 1;
   const auto places = offsets_of<4>(y.meta->shape, strides);
   const int64_t numel = y.meta->numel();
-  bool packs = places.dims > 0 && places.strides[0][0] == 1 && is_aligned(y.data, 16);
+  bool packs = places.dims > 0 && places.strides[0][0] == 1 && fit_packs(y.data, l.out[0].data);
   for (int d = 0; d < places.dims; ++d) {
     packs = packs && (d == 0 ? places.sizes[0] : places.strides[d][0]) % kPack<T> == 0;
   }

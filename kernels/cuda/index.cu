@@ -43,7 +43,8 @@ bool try_packs(const Launch& l, const Move& move, int64_t pack) {
     if (!fits) return false;
     packs.push(d == 0 ? size / pack : size, {move.places.strides[d][0], d == 0 ? 1 : step / pack});
   }
-  if (packs.dims == 0 || move.line.step % pack != 0 || !is_aligned(l.in[0].data, 16)) return false;
+  if (packs.dims == 0 || move.line.step % pack != 0) return false;
+  if (!fit_packs(l.in[0].data, l.out[0].data)) return false;
   Line line = move.line;
   line.step /= pack;
   launch_gather<uint4>(l, {packs, line, move.numel / pack});

@@ -205,7 +205,7 @@ void batch_norm(const Launch& l, double momentum, double eps) {
   const Statistics<T> statistics{{l.in[0].as<T>()},    mean,    invstd,   Channels<T>(l.in[3]),
                                  Channels<T>(l.in[4]), batches, momentum, eps};
   reduce(l.stream, statistics, x, batch_dims(), l.workspace);
-  const bool packs = takes_packs<T>(x, statistics.is_aligned_to(16));
+  const bool packs = takes_packs<T>(x, fit_packs(l.in[0].as<T>(), l.out[0].as<T>()));
   const dim3 blocks = blocks_for(std::max<int64_t>(x.numel(), counts), packs ? kPack<T> : 1);
   launch(l.stream, blocks, kThreads, packs ? normalize<T, kPack<T>> : normalize<T, 1>,
          l.out[0].as<T>(), l.in[0].as<T>(), ChannelOf(x), mean, invstd, Channels<T>(l.in[1]),
@@ -218,7 +218,7 @@ void batch_norm_grad(const Launch& l) {
   const GradSums<T> sums{l.in[0].as<T>(),      l.in[1].as<T>(),       Channels<T>(l.in[3]),
                          Channels<T>(l.in[4]), Channels<T>(l.out[1]), Channels<T>(l.out[2])};
   reduce(l.stream, sums, x, batch_dims(), l.workspace);
-  const bool packs = takes_packs<T>(x, sums.is_aligned_to(16));
+  const bool packs = takes_packs<T>(x, fit_packs(sums.gy, sums.x, l.out[0].as<T>()));
   launch(l.stream, blocks_for(x.numel(), packs ? kPack<T> : 1), kThreads,
          packs ? normalize_grad<T, kPack<T>> : normalize_grad<T, 1>, l.out[0].as<T>(), sums,
          ChannelOf(x), Channels<T>(l.in[2]),

@@ -1,8 +1,8 @@
-// Softmax and LogSoftmax of x seen as [outer, n, inner]; what is not dense, or not aligned, is
-// first copied into the output. Three ways, best first: a group of threads keeps a whole row in
-// registers (inner = 1); the threads of a block keep a few columns whole; else one pass finds the
-// largest value and the sum of exponentials (Milakov and Gimelshein, 2018) and another one scales.
-// NaN spreads over its row through the sum.
+// Softmax and LogSoftmax of x seen as [outer, n, inner]; what is not dense is first copied into the
+// output. Three ways, best first: a group of threads keeps a whole row in registers (inner = 1); the
+// threads of a block keep a few columns whole; else one pass finds the largest value and the sum of
+// exponentials (Milakov and Gimelshein, 2018) and another one scales. NaN spreads over its row
+// through the sum.
 
 #include "../../core/ops/softmax.h"
 
@@ -134,16 +134,17 @@ unsigned threads_across(const Extents& e) {
   return kRows * int64_t(kThreads / across) < e.n ? 0 : static_cast<unsigned>(across);
 }
 
-/// Longer rows may fit into shared memory besides; not every device has enough of it.
+/// Whatever the operands' alignment. Longer rows may fit into shared memory besides; not every
+/// device has enough of it.
 template <class T>
 bool fits_registers(const Extents& e) {
   if (e.inner == 1) return row_fits_registers<T>(e.n);
-  return (e.inner % kPack<T> == 0 ? threads_across<T, kPack<T>>(e) : threads_across<T, 1>(e)) != 0;
+  return threads_across<T, 1>(e) != 0;
 }
 
 template <class T, int W>
 bool try_columns(Stream stream, const Extents& e, T* y, const T* x, bool log) {
-  if (e.inner == 1 || e.inner % W != 0) return false;
+  if (e.inner == 1 || e.inner % W != 0 || (W > 1 && !fit_packs(x, y))) return false;
   const unsigned across = threads_across<T, W>(e);
   if (across == 0) return false;
   const int64_t tiles = blocks(e.inner, int64_t{across} * W);
@@ -167,7 +168,8 @@ void reduce_and_scale(const Launch& l, const View& dense, int dim, bool log) {
   line_of.push(e.inner, {1});
   line_of.push(e.n, {0});
   line_of.push(e.outer, {e.inner});
-  const bool packs = (e.inner == 1 ? e.n : e.inner) % kWidth == 0;
+  const bool packs =
+      (e.inner == 1 ? e.n : e.inner) % kWidth == 0 && fit_packs(dense.data, l.out[0].data);
   launch(l.stream, blocks_for(numel, packs ? kWidth : 1), kThreads,
          packs ? scale_lines<T, kWidth> : scale_lines<T, 1>, y, dense.as<T>(), lines, line_of,
          numel, e.inner == 1, log);
@@ -176,7 +178,7 @@ void reduce_and_scale(const Launch& l, const View& dense, int dim, bool log) {
 template <class T>
 void softmax(const Launch& l, int dim, bool log) {
   const View &x = l.in[0], &y = l.out[0];
-  const bool ready = x.meta->is_contiguous() && is_aligned(x.data, 16);
+  const bool ready = x.meta->is_contiguous();
   if (!ready) Copy{x.meta->dtype}.cuda(l);
   const View dense{ready ? x.data : y.data, y.meta};
   const Extents e(y.meta->shape, dim);

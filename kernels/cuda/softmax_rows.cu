@@ -16,7 +16,8 @@ constexpr int kMostThreads = 1024;
 constexpr int most_threads(int packs) { return packs == kRowPacks ? kThreads : kMostThreads; }
 
 /// The elements of a row that fall to one thread: packs that are `threads` apart.
-/// Dense: rows are of whole packs. (A kernel for both would store element by element.)
+/// Dense: rows are of whole packs that lie aligned. (A kernel for both would store element by
+/// element.)
 template <class T, bool Dense>
 struct RowOfThread {
   using A = Acc<T>;
@@ -107,12 +108,13 @@ template <class T>
 bool try_softmax_rows(Stream stream, const Extents& e, T* y, const T* x, bool log) {
   if (e.inner != 1) return false;
   constexpr int kWidth = kPack<T>;
+  const bool packs = e.n % kWidth == 0 && fit_packs(x, y);
   const auto keep = [&]<int Packs>(int threads, int64_t more) {
     const auto block = static_cast<unsigned>(threads <= kWarp ? 128 : threads);
     const auto bytes = static_cast<size_t>(more * threads) * sizeof(Acc<T>[kWidth]);
     launch(stream, Grid{blocks(e.outer, static_cast<int>(block) / threads), block, bytes},
-           e.n % kWidth == 0 ? softmax_rows<T, Packs, true> : softmax_rows<T, Packs, false>, y, x,
-           e.outer, e.n, threads, static_cast<int>(more), log);
+           packs ? softmax_rows<T, Packs, true> : softmax_rows<T, Packs, false>, y, x, e.outer, e.n,
+           threads, static_cast<int>(more), log);
     return true;
   };
   const int few = threads_of_row(e.n, kRowPacks * kWidth);
