@@ -1,5 +1,5 @@
 // The first CUDA device. Calls are timed in batches that end with one synchronization, so that the
-// host may run ahead as it does in use; bench/peers/torch_bench.py --device cuda does the same.
+// host may run ahead as it does in use; bench/peers/torch_cuda_bench.py does the same.
 
 #include "cuda_bench.h"
 
@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "../core/autocast.h"
+#include "../core/device_context.h"
 #include "linear_chain.h"
 #include "resnet50.h"
 #include "toy_resnet.h"
@@ -57,6 +59,17 @@ void on_one_gibibyte(benchmark::State& state, int64_t passes, const auto& f) {
   state.counters["bytes"] = static_cast<double>(passes * kGibibyte);
 }
 
+/// What the driver copies by itself: the speed that the others are held against.
+void memcpy_(benchmark::State& state) {
+  const Tensor y = empty({kGibibyte / 4}, {.device = Device::cuda()});
+  on_one_gibibyte(state, 2, [&](const Tensor& x) {
+    detail::device_context(y.device(), "memcpy")
+        .runtime()
+        .copy({y.raw_data(), y.device()}, {x.raw_data(), x.device()}, kGibibyte,
+              cuda::current_stream().handle());
+    return y;
+  });
+}
 void copy(benchmark::State& state) {
   on_one_gibibyte(state, 2, [](const Tensor& x) { return x.clone(); });
 }
@@ -152,11 +165,13 @@ struct Training {
   }
 };
 
-void time_training(benchmark::State& state, Training training) {
+void time_training(benchmark::State& state, Training training, bool mixed = false) {
+  const AutocastGuard guard(Device::Kind::cuda, bfloat16, mixed);
   time_on_device(state, [&] { benchmark::DoNotOptimize(training.step()); });
 }
 
-void time_compiled_training(benchmark::State& state, Training training) {
+void time_compiled_training(benchmark::State& state, Training training, bool mixed = false) {
+  const AutocastGuard guard(Device::Kind::cuda, bfloat16, mixed);
   TrainingStep step = training.compile();
   const std::array inputs{training.images, training.labels};
   const Tensors outputs = step.call(inputs);
@@ -190,15 +205,27 @@ void launch_step(benchmark::State& state) {
 
 // --- ResNet-50 ---
 
+Training resnet50_training(int64_t images) { return {resnet50(), Batch(images, 224, 1000)}; }
+
+template <bool mixed>
 void resnet50_train(benchmark::State& state) {
-  time_training(state, {resnet50(), Batch(state.range(0), 224, 1000)});
+  time_training(state, resnet50_training(state.range(0)), mixed);
 }
+template <bool mixed>
 void program_resnet50_train(benchmark::State& state) {
-  time_compiled_training(state, {resnet50(), Batch(state.range(0), 224, 1000)});
+  time_compiled_training(state, resnet50_training(state.range(0)), mixed);
 }
 
+/// What fails leaves the others their rows.
 benchmark::internal::Benchmark* add(const std::string& name, void (*f)(benchmark::State&)) {
-  return benchmark::RegisterBenchmark(("cuda/" + name).c_str(), f)
+  const auto guarded = [f](benchmark::State& state) {
+    try {
+      f(state);
+    } catch (const std::exception& error) {
+      state.SkipWithError(error.what());
+    }
+  };
+  return benchmark::RegisterBenchmark(("cuda/" + name).c_str(), guarded)
       ->UseManualTime()
       ->Unit(benchmark::kMicrosecond)
       ->Iterations(7);
@@ -207,6 +234,7 @@ benchmark::internal::Benchmark* add(const std::string& name, void (*f)(benchmark
 }  // namespace
 
 void register_cuda_benchmarks() {
+  add("memcpy", memcpy_);
   add("copy", copy);
   add("relu", relu_);
   add("exp", exp_);
@@ -216,6 +244,8 @@ void register_cuda_benchmarks() {
   add("sum_columns", sum_columns);
   add("softmax", softmax_)->Arg(1024)->Arg(65536);
   add("matmul/float32", [](benchmark::State& s) { matmul_(s, float32); })->Arg(8192);
+  add("matmul/float16", [](benchmark::State& s) { matmul_(s, float16); })->Arg(8192);
+  add("matmul/bfloat16", [](benchmark::State& s) { matmul_(s, bfloat16); })->Arg(8192);
   for (const int64_t pixels : {16, 32, 64}) {
     add("toy_resnet/forward", forward)->Args({4, pixels});
     add("program/toy_resnet/forward", program_forward)->Args({4, pixels});
@@ -223,8 +253,10 @@ void register_cuda_benchmarks() {
   add("toy_resnet/train", train)->Arg(128);
   add("program/toy_resnet/train", program_train)->Arg(128);
   add("program/toy_resnet/launch", launch_step)->Arg(128);
-  add("resnet50/train", resnet50_train)->Arg(64);
-  add("program/resnet50/train", program_resnet50_train)->Arg(64);
+  add("resnet50/train", resnet50_train<false>)->Arg(64);
+  add("program/resnet50/train", program_resnet50_train<false>)->Arg(64);
+  add("resnet50/train/bfloat16", resnet50_train<true>)->Arg(64);
+  add("program/resnet50/train/bfloat16", program_resnet50_train<true>)->Arg(64);
 }
 
 }  // namespace reprise_bench
