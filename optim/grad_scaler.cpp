@@ -67,6 +67,8 @@ GradScaler::Progress& GradScaler::progress_of(const Optimizer& optimizer) {
 void GradScaler::unscale_(Optimizer& optimizer) {
   if (!options_.enabled) return;
   Progress& progress = progress_of(optimizer);
+  check(progress.stage != Stage::stepped, ErrorKind::Value,
+        "GradScaler: unscale_ was called after step for this optimizer");
   check(progress.stage == Stage::ready, ErrorKind::Value,
         "GradScaler: unscale_ was already called for this optimizer since the last update");
   const NoGradGuard no_grad;

@@ -13,8 +13,18 @@ std::string_view called(std::string_view call) {
 
 /// Errors of a kernel, which stay with the process: everything after them fails, too.
 bool is_sticky(cudaError_t status) {
-  return status >= cudaErrorIllegalAddress && status <= cudaErrorLaunchFailure &&
-         status != cudaErrorLaunchOutOfResources;
+  switch (status) {
+    case cudaErrorIllegalAddress:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorAssert:
+    case cudaErrorHardwareStackError:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorLaunchFailure: return true;
+    default: return false;
+  }
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "../../autograd/gradcheck.h"
 #include "../../autograd/tape.h"
 #include "../../core/cuda.h"
 #include "row_inputs.h"
@@ -106,6 +107,28 @@ TEST_P(CudaRows, CarryNaN) {
   if (in[0].dtype() != float32) GTEST_SKIP() << "its first operand has no NaN";
   in[0].data<float>()[in[0].numel() / 2] = std::numeric_limits<float>::quiet_NaN();
   expect_same_as_cpu(in, GetParam().tolerance);
+}
+
+TEST_P(CudaRows, MatchOnAStreamOfTheirOwn) {
+  const cuda::StreamGuard guard{cuda::Stream()};
+  expect_same_as_cpu(GetParam().operands, float32, GetParam().tolerance);
+}
+
+/// The checker's inputs and outputs are the CPU's.
+TEST_P(CudaRows, PassGradcheck) {
+  if (!GetParam().differentiable) GTEST_SKIP() << "not differentiable";
+  Tensors in;
+  for (const Operand& o : GetParam().operands) {
+    in.push_back(draw(o, float64, 1 + in.size()));
+    if (o.kind == Operand::Kind::real) in.back().requires_grad_();
+  }
+  const auto there_and_back = [](const Tensors& x) {
+    Tensors there, back;
+    for (const Tensor& t : x) there.push_back(t.cuda());
+    for (const Tensor& y : GetParam().f(there)) back.push_back(y.cpu());
+    return back;
+  };
+  EXPECT_TRUE(gradcheck(there_and_back, in, {.atol = 1e-8, .rtol = 1e-6}));
 }
 
 /// The emulated device runs the threads of every other launch backwards.
