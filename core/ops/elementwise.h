@@ -151,8 +151,8 @@ struct Div : Elementwise<Div, 2> {
   REPRISE_HD auto f(const auto& a, const auto& b) const { return a / b; }
   Tensors vjp(const Vjp& v) const;
 };
-/// a - b * floor(a / b) without the rounding of its parts; it has the sign of b. An integer modulo 0
-/// is a Value error on the CPU, 0 on a GPU. The derivative takes floor(a / b) for constant.
+/// a - b * floor(a / b) without the rounding of its parts; it has the sign of b. An integer modulo
+/// 0 is a Value error on the CPU, 0 on a GPU. The derivative takes floor(a / b) for constant.
 struct Remainder : Elementwise<Remainder, 2> {
   static constexpr std::string_view name = "remainder";
   static constexpr unsigned save_in = 0b11;

@@ -19,7 +19,8 @@ struct Factor {
   Factor transposed() const { return {data, column, row, matrix}; }
 };
 
-/// C = A[m, k] B[k, n] + bias[n], and 0 where that is negative, for each matrix of a batch. C is dense.
+/// C = A[m, k] B[k, n] + bias[n], and 0 where that is negative, for each matrix of a batch. C is
+/// dense.
 struct Product {
   DType dtype = float32;
   int64_t batch = 1, m = 0, n = 0, k = 0;

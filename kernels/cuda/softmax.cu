@@ -1,8 +1,8 @@
 // Softmax and LogSoftmax of x seen as [outer, n, inner]; what is not dense is first copied into the
-// output. Three ways, best first: a group of threads keeps a whole row in registers (inner = 1); the
-// threads of a block keep a few columns whole; else one pass finds the largest value and the sum of
-// exponentials (Milakov and Gimelshein, 2018) and another one scales. NaN spreads over its row
-// through the sum.
+// output. Three ways, best first: a group of threads keeps a whole row in registers (inner = 1);
+// the threads of a block keep a few columns whole; else one pass finds the largest value and the
+// sum of exponentials (Milakov and Gimelshein, 2018) and another one scales. NaN spreads over its
+// row through the sum.
 
 #include "../../core/ops/softmax.h"
 
