@@ -6,6 +6,7 @@
 #include "./autograd/gradcheck.h"
 #include "./autograd/tape.h"
 #include "./core/allocator.h"
+#include "./core/autocast.h"
 #include "./core/compare.h"
 #include "./core/cuda.h"
 #include "./core/ops.h"
