@@ -57,13 +57,15 @@ class Lease {
   std::map<int, Handle> mine_;
 };
 
-/// Compute capability 7.5 is the oldest that the libraries of CUDA 13 take.
+/// Compute capability 7.5 is the oldest that the libraries of CUDA 13 take. No device suits none.
 bool suits_libraries() {
-  const int device = current_device();
-  int major = 0, minor = 0;
-  REPRISE_CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
-  REPRISE_CUDA_CHECK(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device));
-  return major * 10 + minor >= 75;
+  int device = 0, major = 0, minor = 0;
+  const bool known =
+      cudaGetDevice(&device) == cudaSuccess &&
+      cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess &&
+      cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) == cudaSuccess;
+  if (!known) (void)cudaGetLastError();
+  return known && major * 10 + minor >= 75;
 }
 
 template <class Load>
