@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "../../core/tensor.h"
 #include "layout.h"
 
 namespace reprise::cuda {
