@@ -48,6 +48,9 @@ if(kernel_sources OR simd_sources)
   reprise_allow_float_division_by_zero(SOURCE ${kernel_sources} ${simd_sources})
 endif()
 
+set_property(SOURCE "${PROJECT_SOURCE_DIR}/kernels/cpu/reduce.cpp"  # sums of integers wrap around
+  "${PROJECT_SOURCE_DIR}/kernels/cpu/simd/reduce.simd.cpp" APPEND PROPERTY COMPILE_OPTIONS -fwrapv)
+
 # <reprise/...> in the build tree is the source tree itself, seen through a link.
 set(link_dir "${PROJECT_BINARY_DIR}/include")
 file(MAKE_DIRECTORY "${link_dir}")
