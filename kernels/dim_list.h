@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "../core/shape.h"
+#include "../core/meta.h"
 #include "../core/small_vector.h"
 
 namespace reprise {
@@ -13,6 +13,21 @@ struct Dim {
   int64_t size = 1, in = 0, out = 0;  // strides in the input and among the outputs
 };
 using DimList = SmallVector<Dim, kMaxDims>;  // innermost first
+
+/// A reduction over `dims` of x.
+struct ReducedDims {
+  ReducedDims(const Meta& x, const Shape& dims) {
+    for (size_t d = x.shape.size(); d-- > 0;) {
+      const bool gone = std::find(dims.begin(), dims.end(), static_cast<int64_t>(d)) != dims.end();
+      const Dim dim{x.shape[d], x.strides[d], gone ? 0 : outputs};
+      if (dim.size != 1) (gone ? reduced : kept).push_back(dim);
+      (gone ? length : outputs) *= dim.size;
+    }
+  }
+
+  DimList kept, reduced;            // without those of size 1
+  int64_t outputs = 1, length = 1;  // results, and terms of each
+};
 
 /// Makes one dimension of neighbours that lie in memory like one.
 inline void merge(DimList& dims) {

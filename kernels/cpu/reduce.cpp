@@ -55,13 +55,10 @@ void cut(SumPlan& plan) {
 
 SumPlan plan_sum(const Meta& x, const Shape& dims) {
   SumPlan plan;
-  DimList kept, reduced;
-  for (size_t d = x.shape.size(); d-- > 0;) {
-    const bool gone = std::find(dims.begin(), dims.end(), static_cast<int64_t>(d)) != dims.end();
-    const Dim dim{x.shape[d], x.strides[d], gone ? 0 : plan.outputs};
-    if (dim.size != 1) (gone ? reduced : kept).push_back(dim);
-    (gone ? plan.length : plan.outputs) *= dim.size;
-  }
+  ReducedDims split(x, dims);
+  auto& [kept, reduced, outputs, length] = split;
+  plan.outputs = outputs;
+  plan.length = length;
   if (plan.outputs == 0 || plan.length == 0) return plan;
   sort_by_stride(reduced);
   merge(kept);

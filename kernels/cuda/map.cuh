@@ -8,6 +8,7 @@
 // a pack by multiplications in 32 bits (layouts of more elements are launched in parts) and reads
 // several packs before it writes, so that enough reads are under way.
 
+#include <type_traits>
 #include <utility>
 
 #include "launch.cuh"
@@ -17,25 +18,9 @@ namespace reprise::cuda {
 
 /// Bits that are moved, whatever they mean.
 template <size_t Bytes>
-struct WordOfBytes;
-template <>
-struct WordOfBytes<1> {
-  using type = uint8_t;
-};
-template <>
-struct WordOfBytes<2> {
-  using type = uint16_t;
-};
-template <>
-struct WordOfBytes<4> {
-  using type = uint32_t;
-};
-template <>
-struct WordOfBytes<8> {
-  using type = uint64_t;
-};
-template <size_t Bytes>
-using Word = typename WordOfBytes<Bytes>::type;
+using Word = std::conditional_t<
+    Bytes == 1, uint8_t,
+    std::conditional_t<Bytes == 2, uint16_t, std::conditional_t<Bytes == 4, uint32_t, uint64_t>>>;
 
 /// An operand that is not in memory: the row-major index of the element.
 struct Index {};
