@@ -81,6 +81,7 @@ bool loads(Load load) {
 }  // namespace
 
 bool has_blas() {
+  if (played_blas != nullptr) return true;
   if (!suits_libraries()) return false;
   static const bool found = loads([] { (void)blas_handle(); });
   return found;
@@ -88,6 +89,7 @@ bool has_blas() {
 
 bool has_dnn() {
 #if defined(REPRISE_HAS_CUDNN)
+  if (played_dnn != nullptr) return true;
   if (!suits_libraries()) return false;
   static const bool found = loads([] { (void)dnn_handle(nullptr); });  // loads the parts of cuDNN
   return found;

@@ -35,6 +35,7 @@ class LibraryFile {
 #define REPRISE_FIND(name) file.find(library.name, #name);
 
 const BlasLibrary& blas() {
+  if (const BlasLibrary* played = played_blas) return *played;
   static const BlasLibrary found = [] {
     const LibraryFile file(text("libcublasLt.so.", CUBLAS_VER_MAJOR));
     BlasLibrary library{};
@@ -72,6 +73,7 @@ void check_status(nvrtcResult status, const char* call) {
 #if defined(REPRISE_HAS_CUDNN)
 
 const DnnLibrary& dnn() {
+  if (const DnnLibrary* played = played_dnn) return *played;
   static const DnnLibrary found = [] {
     const LibraryFile file(text("libcudnn.so.", CUDNN_MAJOR));
     DnnLibrary library{};

@@ -9,6 +9,8 @@
 #include <cudnn.h>
 #endif
 
+#include <atomic>
+
 #include "check.h"
 
 // clang-format off
@@ -49,10 +51,13 @@ struct DnnLibrary {
 /// Device errors, each time they are asked for, when the library is not there.
 const BlasLibrary& blas();
 const NvrtcLibrary& nvrtc();
+/// What a test plays in place of a library, on devices too that it would refuse; null: nothing.
+inline std::atomic<const BlasLibrary*> played_blas{nullptr};
 void check_status(cublasStatus_t status, const char* call);
 void check_status(nvrtcResult status, const char* call);
 #if defined(REPRISE_HAS_CUDNN)
 const DnnLibrary& dnn();
+inline std::atomic<const DnnLibrary*> played_dnn{nullptr};
 void check_status(cudnnStatus_t status, const char* call);
 #endif
 
