@@ -58,7 +58,9 @@ Stream Stream::adopt(void* cuda_stream, int device) {
 bool Stream::query() const { return runtime_of(device_, "cuda::Stream").is_done(device_, handle_); }
 
 void Stream::synchronize() const {
-  runtime_of(device_, "cuda::Stream").synchronize(device_, handle_);
+  DeviceRuntime& runtime = runtime_of(device_, "cuda::Stream");
+  runtime.synchronize(device_, handle_);
+  runtime.throw_fault(device_);
 }
 
 void Stream::wait_stream(const Stream& other) const {
@@ -109,7 +111,9 @@ bool Event::query() const {
 
 void Event::synchronize() const {
   DeviceRuntime& runtime = runtime_of(device_, "cuda::Event");
-  if (handle_ != nullptr) runtime.synchronize_event(device_, handle_);
+  if (handle_ == nullptr) return;
+  runtime.synchronize_event(device_, handle_);
+  runtime.throw_fault(device_);
 }
 
 void Event::wait(const Stream& stream) const {
@@ -129,7 +133,11 @@ double Event::elapsed_ms(const Event& end) const {
 
 // ---- the device as a whole
 
-void synchronize(int device) { runtime_of(device, "cuda::synchronize").synchronize(device); }
+void synchronize(int device) {
+  DeviceRuntime& runtime = runtime_of(device, "cuda::synchronize");
+  runtime.synchronize(device);
+  runtime.throw_fault(device);
+}
 
 void record_stream(const Tensor& x, const Stream& stream) {
   check(x.device() == Device::cuda(stream.device()), ErrorKind::Device,

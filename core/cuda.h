@@ -112,7 +112,9 @@ class REPRISE_API Event {
   void* handle_ = nullptr;
 };
 
-/// Waits until all streams of the device are done. Failures of kernels show here.
+/// Waits until all streams of the device are done. Failures of kernels show here, and, as in every
+/// call that waits, once, the first index out of range that a kernel met: the Index error of the
+/// CPU. What was computed from it is not to be used; the device is.
 REPRISE_API void synchronize(int device = 0);
 
 /// Memory of `x` is given back once `stream` is done with what it holds by then: for tensors used

@@ -150,7 +150,9 @@ void transfer(const View& to, const View& from, void* stream, bool non_blocking)
   const void* const here = on_cuda(target) ? from.data : to.data;
   const bool pinned = context.pinned().record_use(here, device.index, stream);
   const bool waits = !non_blocking || (!pinned && on_cuda(source));
-  if (waits) runtime.synchronize(device.index, stream);
+  if (!waits) return;
+  runtime.synchronize(device.index, stream);
+  runtime.throw_fault(device.index);
 }
 
 }  // namespace reprise::detail

@@ -50,6 +50,8 @@ class DeviceRuntime {
   virtual bool is_done(int device, void* stream) = 0;
   virtual void synchronize(int device, void* stream) = 0;
   virtual void synchronize(int device) = 0;
+  /// Throws what a kernel that was waited for found wrong with values, an Index error; once.
+  virtual void throw_fault(int device) = 0;
 
   virtual void* make_event(int device, bool timing) = 0;
   virtual void destroy_event(int device, void* event) noexcept = 0;

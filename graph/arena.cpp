@@ -1,5 +1,7 @@
 #include "arena.h"
 
+#include "../core/device_context.h"
+
 namespace reprise::detail {
 namespace {
 
@@ -11,7 +13,7 @@ Ref<Storage> lasting_memory(size_t bytes, Device device) {
   if (!is_gpu(device)) return make_ref<Storage>(bytes, device);
   const cuda::StreamGuard guard(cuda::Stream::default_stream(device.index));
   auto memory = make_ref<Storage>(bytes, device);
-  guard.stream().synchronize();
+  device_context(device, "program").runtime().synchronize(device.index, nullptr);
   return memory;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Reading and writing at indices along one dimension. Index errors are those of the CPU: a CUDA
-// device cannot throw, so an index out of range reads 0 there, and nothing is added at one.
+// Reading and writing at indices along one dimension. On a CUDA device an index out of range reads
+// 0, nothing is added at one, and the Index error is thrown by the next call that waits.
 
 #include "../op.h"
 

@@ -4,6 +4,7 @@
 
 #include "../../core/ops/fused_loss.h"
 
+#include "../../core/index_error.h"
 #include "../../core/parallel.h"
 #include "cursor.h"
 #include "gather_range.h"
@@ -19,9 +20,11 @@ template <class T>
 struct Problem {
   const View &y, &index, &g;
   T* gx;
+  int dim;
   int64_t outer = 1, n = 1, inner = 1;
 
-  Problem(const Launch& l, int dim) : y(l.in[0]), index(l.in[1]), g(l.in[2]), gx(l.out[0].as<T>()) {
+  Problem(const Launch& l, int along)
+      : y(l.in[0]), index(l.in[1]), g(l.in[2]), gx(l.out[0].as<T>()), dim(along) {
     const Shape& shape = y.meta->shape;
     for (int d = 0; d < shape.dim(); ++d) {
       (d < dim ? outer : d == dim ? n : inner) *= shape[static_cast<size_t>(d)];
@@ -53,8 +56,7 @@ struct Problem {
     Cursor<2> at(walk, begin * inner);
     for (int64_t i = begin * inner; i < end * inner; ++i, at.next()) {
       const int64_t picked = index.as<int64_t>()[at[0]];
-      check(picked >= 0 && picked < n, ErrorKind::Index, name, ": expected indices in [0, ", n,
-            "), got ", picked, " at position ", at.index());
+      if (picked < 0 || picked >= n) detail::fail_index(name, dim, 0, n, picked, at.index());
       row(gx + i / inner * n * inner + i % inner, picked, g.as<T>()[at[1]], inner);
     }
   }

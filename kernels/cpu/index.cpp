@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "../../core/index_error.h"
 #include "../../core/parallel.h"
 #include "../cuda/workspaces.h"
 #include "cursor.h"
@@ -27,8 +28,8 @@ void check_indices(std::string_view op, const View& index, int dim, int64_t size
     Cursor<1> at(walk, begin);
     for (int64_t i = begin; i < end; ++i, at.next()) {
       const int64_t value = index.as<int64_t>()[at[0]];
-      check(value >= least && value < size, ErrorKind::Index, op, ": expected indices in [", least,
-            ", ", size, ") along dim ", dim, ", got ", value, " at position ", at.index());
+      if (value < least || value >= size)
+        detail::fail_index(op, dim, least, size, value, at.index());
     }
   });
 }

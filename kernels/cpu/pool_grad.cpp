@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "../../core/index_error.h"
 #include "../../core/ops/fused_pool.h"
 #include "pool_window.h"
 
@@ -11,9 +12,10 @@ namespace cpu {
 namespace {
 
 /// Indices come from MaxPool2d, but a graph read from a file may hold any.
-inline int64_t checked_place(std::string_view op, int64_t place, int64_t places) {
-  check(place >= 0 && place < places, ErrorKind::Index, op, ": expected indices in [0, ", places,
-        "), got ", place);
+inline int64_t checked_place(std::string_view op, const View& index, int64_t i, int64_t places) {
+  const int64_t place = index.as<int64_t>()[i];
+  if (place < 0 || place >= places)
+    detail::fail_index(op, -1, 0, places, place, detail::index_of(i, index.meta->shape));
   return place;
 }
 
@@ -85,14 +87,14 @@ void scatter_average(const PoolWindow& window, const T* gy, T* gx) {
 void MaxPool2dGrad::cpu(const Launch& l) const {
   const Meta &gy = *l.in[0].meta, &gx = *l.out[0].meta;
   const int64_t results = gy.shape[2] * gy.shape[3], places = size.h * size.w;
-  const auto* index = l.in[1].as<int64_t>();
+  const View& index = l.in[1];
   visit_floating(name, gy.dtype, [&]<class T>() {
     cpu::parallel_for_images(gx.shape, [&](int64_t begin, int64_t end) {
       for (int64_t image = begin; image < end; ++image) {
         T* to = l.out[0].as<T>() + image * places;
         std::fill_n(to, places, T(0));
         for (int64_t i = image * results; i < (image + 1) * results; ++i) {
-          to[cpu::checked_place(name, index[i], places)] += l.in[0].as<T>()[i];
+          to[cpu::checked_place(name, index, i, places)] += l.in[0].as<T>()[i];
         }
       }
     });
@@ -116,13 +118,13 @@ void FusedMaxPool2dGrad::cpu(const Launch& l) const {
 void MaxPool2dGather::cpu(const Launch& l) const {
   const Meta &x = *l.in[0].meta, &y = *l.out[0].meta;
   const int64_t results = y.shape[2] * y.shape[3], places = x.shape[2] * x.shape[3];
-  const auto* index = l.in[1].as<int64_t>();
+  const View& index = l.in[1];
   visit_floating(name, x.dtype, [&]<class T>() {
     cpu::parallel_for_images(y.shape, [&](int64_t begin, int64_t end) {
       for (int64_t image = begin; image < end; ++image) {
         const T* from = l.in[0].as<T>() + image * places;
         for (int64_t i = image * results; i < (image + 1) * results; ++i) {
-          l.out[0].as<T>()[i] = from[cpu::checked_place(name, index[i], places)];
+          l.out[0].as<T>()[i] = from[cpu::checked_place(name, index, i, places)];
         }
       }
     });

@@ -9,6 +9,7 @@
 #include "compile.h"
 #include "handles.h"
 #include "on_device.h"
+#include "relaxed_capture.h"
 #include "walk.cuh"
 
 namespace reprise::cuda {
@@ -19,18 +20,6 @@ constexpr unsigned kThreads = 256;
 /// Null where the compiler refused.
 struct Kernels {
   cudaKernel_t packs = nullptr, elements = nullptr;
-};
-
-/// While this lives, the thread may load code although a stream is captured.
-class RelaxedCapture {
- public:
-  RelaxedCapture() { REPRISE_CUDA_CHECK(cudaThreadExchangeStreamCaptureMode(&mode_)); }
-  ~RelaxedCapture() { (void)cudaThreadExchangeStreamCaptureMode(&mode_); }
-  RelaxedCapture(const RelaxedCapture&) = delete;
-  RelaxedCapture& operator=(const RelaxedCapture&) = delete;
-
- private:
-  cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
 };
 
 std::string architecture() {

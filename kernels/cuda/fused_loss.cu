@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "index_check.cuh"
 #include "offsets.cuh"
 #include "pack.cuh"
 
@@ -17,7 +18,8 @@ namespace {
 /// Offsets in y, index and g, and the place along the dimension. W neighbours of y lie dense.
 template <class T, int W>
 __global__ void log_softmax_gather_grad(T* gx, const T* y, const int64_t* index, const T* g,
-                                        Offsets<4> places, int64_t numel) {
+                                        Offsets<4> places, int64_t numel, int64_t size,
+                                        int64_t inner, IndexCheck check) {
   for (int64_t i = first_index() * W; i < numel; i += index_step() * W) {
     const auto place = places(i);
     const auto& step = places.strides[0];
@@ -25,8 +27,10 @@ __global__ void log_softmax_gather_grad(T* gx, const T* y, const int64_t* index,
     load_pack(v, y + place.of[0]);
     unrolled<W>([&](int e) {
       const T by = g[place.of[2] + e * step[2]], share = std::exp(v[e]) * by;
-      const bool picked = index[place.of[1] + e * step[1]] == place.of[3] + e * step[3];
-      v[e] = (picked ? by : T(0)) - share;
+      const int64_t at = index[place.of[1] + e * step[1]];
+      v[e] = (at == place.of[3] + e * step[3] ? by : T(0)) - share;
+      if (static_cast<uint64_t>(at) >= static_cast<uint64_t>(size))
+        check.report(at, (i + e) / (size * inner) * inner + (i + e) % inner);
     });
     store_pack(gx + i, v);
   }
@@ -45,9 +49,12 @@ void log_softmax_gather_grad(const Launch& l, size_t dim) {
   for (int d = 0; d < places.dims; ++d) {
     packs = packs && (d == 0 ? places.sizes[0] : places.strides[d][0]) % kPack<T> == 0;
   }
-  launch(l.stream, blocks_for(numel, packs ? kPack<T> : 1), kThreads,
-         packs ? log_softmax_gather_grad<T, kPack<T>> : log_softmax_gather_grad<T, 1>,
-         l.out[0].as<T>(), y.as<T>(), index.as<int64_t>(), g.as<T>(), places, numel);
+  launch(
+      l.stream, blocks_for(numel, packs ? kPack<T> : 1), kThreads,
+      packs ? log_softmax_gather_grad<T, kPack<T>> : log_softmax_gather_grad<T, 1>,
+      l.out[0].as<T>(), y.as<T>(), index.as<int64_t>(), g.as<T>(), places, numel,
+      y.meta->shape[dim], contiguous_strides(y.meta->shape)[dim],
+      {LogSoftmaxGatherGrad::name, index.meta->shape, static_cast<int>(dim), y.meta->shape[dim]});
 }
 
 }  // namespace

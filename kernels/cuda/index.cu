@@ -1,5 +1,5 @@
 // Gather and IndexSelect: a thread for each element, or for 16 bytes of a row that is moved whole.
-// Indices out of range, which are not looked at before, give 0.
+// Indices out of range are reported and give 0.
 
 #include "../../core/ops/index.h"
 
@@ -12,11 +12,13 @@ namespace {
 
 template <class Word>
 __global__ void gather(Word* y, const Word* x, const int64_t* index, Offsets<2> places, Line line,
-                       int64_t numel) {
+                       int64_t numel, int64_t pack, int64_t per_index, IndexCheck check) {
   for (int64_t i = first_index(); i < numel; i += index_step()) {
     const auto place = places(i);
     const int64_t at = line.wrapped(index[place.of[0]]);
-    y[i] = line.holds(at) ? x[place.of[1] + at * line.step] : Word{};
+    const bool there = line.holds(at);
+    y[i] = there ? x[place.of[1] + at * line.step] : Word{};
+    if (!there) check.report(index[place.of[0]], i * pack / per_index);
   }
 }
 
@@ -25,12 +27,15 @@ struct Move {
   Offsets<2> places;
   Line line;
   int64_t numel;
+  int64_t pack, per_index;  // elements moved as one, and that share an index
+  IndexCheck check;
 };
 
 template <class Word>
 void launch_gather(const Launch& l, const Move& move) {
   launch(l.stream, blocks_for(move.numel), kThreads, gather<Word>, l.out[0].as<Word>(),
-         l.in[0].as<Word>(), l.in[1].as<int64_t>(), move.places, move.line, move.numel);
+         l.in[0].as<Word>(), l.in[1].as<int64_t>(), move.places, move.line, move.numel, move.pack,
+         move.per_index, move.check);
 }
 
 /// Neighbours as one element, when they share an index and lie dense in x.
@@ -47,7 +52,7 @@ bool try_packs(const Launch& l, const Move& move, int64_t pack) {
   if (!fit_packs(l.in[0].data, l.out[0].data)) return false;
   Line line = move.line;
   line.step /= pack;
-  launch_gather<uint4>(l, {packs, line, move.numel / pack});
+  launch_gather<uint4>(l, {packs, line, move.numel / pack, pack, move.per_index, move.check});
   return true;
 }
 
@@ -69,16 +74,26 @@ void Gather::cuda(const Launch& l) const {
   const Meta &x = *l.in[0].meta, &index = *l.in[1].meta;
   const cuda::Line line = cuda::line_of(x.shape, x.strides, dim);
   cuda::gather(l, {cuda::offsets_of<2>(index.shape, {index.strides, cuda::without(x.strides, dim)}),
-                   line, index.numel()});
+                   line,
+                   index.numel(),
+                   1,
+                   1,
+                   {name, index.shape, dim, line.size}});
 }
 
 void IndexSelect::cuda(const Launch& l) const {
   const Meta &x = *l.in[0].meta, &y = *l.out[0].meta;
   cuda::Line line = cuda::line_of(x.shape, x.strides, dim);
   line.wrap = line.size;
-  const Strides list = cuda::only(y.dim(), dim, l.in[1].meta->strides[0]);
-  cuda::gather(
-      l, {cuda::offsets_of<2>(y.shape, {list, cuda::without(x.strides, dim)}), line, y.numel()});
+  const Meta& index = *l.in[1].meta;
+  const Strides list = cuda::only(y.dim(), dim, index.strides[0]);
+  const int64_t beside = contiguous_strides(y.shape)[static_cast<size_t>(dim)];
+  cuda::gather(l, {cuda::offsets_of<2>(y.shape, {list, cuda::without(x.strides, dim)}),
+                   line,
+                   y.numel(),
+                   1,
+                   beside,
+                   {name, index.shape, dim, line.size, -line.size}});
 }
 
 }  // namespace reprise

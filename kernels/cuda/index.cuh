@@ -1,13 +1,14 @@
 #pragma once
 // What ops that read or write at indices share.
 
+#include "index_check.cuh"
 #include "launch.cuh"
 #include "offsets.cuh"
 
 namespace reprise::cuda {
 
-/// The dimension that is indexed, of the tensor that is. No index is trusted: one out of range can
-/// not be reported from here, so it reads nothing and writes nothing.
+/// The dimension that is indexed, of the tensor that is. No index is trusted: one out of range is
+/// reported, reads 0 and writes nothing.
 struct Line {
   int64_t size = 1, step = 0;
   int64_t wrap = 0;  // what is added to a negative index

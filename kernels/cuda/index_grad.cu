@@ -2,7 +2,7 @@
 // along the dimension, or short ones, a thread walks each. Else the places that are written are
 // sorted, with the order of their terms behind them, and a thread sums each run of equal ones. In
 // both ways the terms of an element are added in the order of the index, as on the CPU. Indices out
-// of range are left out.
+// of range are reported and left out.
 
 #include <bit>
 
@@ -34,6 +34,7 @@ struct Scatter {
   Offsets<2> beside;             // elements that share an index: in src and out
   int64_t key_step = 1;          // in out, between keys
   int64_t at_step = 1;           // in keys, between indices
+  int64_t inner = 1;             // of the index: elements between those of a line
 
   bool walks() const {
     return length <= kShortLine || lines >= kManyLines || terms >= kMostKeys ||
@@ -43,19 +44,25 @@ struct Scatter {
 };
 
 template <class T>
-__global__ void walk_lines(Scatter s, T* out, const T* src, const int64_t* index) {
+__global__ void walk_lines(Scatter s, T* out, const T* src, const int64_t* index,
+                           IndexCheck check) {
   for (int64_t i = first_index(); i < s.lines; i += index_step()) {
     const auto place = s.line(i);
     for (int64_t k = 0; k < s.length; ++k) {
       const int64_t at = s.to.wrapped(index[place.of[0] + k * s.index_step]);
-      if (!s.to.holds(at)) continue;
-      out[place.of[2] + at * s.to.step] += src[place.of[1] + k * s.src_step];
+      if (s.to.holds(at)) {
+        out[place.of[2] + at * s.to.step] += src[place.of[1] + k * s.src_step];
+      } else {
+        check.report(index[place.of[0] + k * s.index_step],
+                     (i / s.inner * s.length + k) * s.inner + i % s.inner);
+      }
     }
   }
 }
 
 /// A key is a place above the number of a term.
-__global__ void make_keys(Scatter s, uint64_t* keys, int64_t count, const int64_t* index) {
+__global__ void make_keys(Scatter s, uint64_t* keys, int64_t count, const int64_t* index,
+                          IndexCheck check) {
   for (int64_t i = first_index(); i < count; i += index_step()) {
     uint64_t key = kNowhere;
     if (i < s.terms) {
@@ -64,6 +71,8 @@ __global__ void make_keys(Scatter s, uint64_t* keys, int64_t count, const int64_
       if (s.to.holds(at)) {
         const auto to = static_cast<uint64_t>(place.of[2] + at * s.at_step);
         key = to << 32 | static_cast<uint64_t>(i);
+      } else {
+        check.report(index[place.of[0]], i);
       }
     }
     keys[i] = key;
@@ -87,7 +96,7 @@ __global__ void sum_runs(Scatter s, T* out, const T* src, const uint64_t* keys) 
 }
 
 template <class T>
-void add_at(const Launch& l, const Scatter& s) {
+void add_at(const Launch& l, const Scatter& s, const IndexCheck& check) {
   const View &src = l.in[0], &index = l.in[1], &out = l.out[0];
   const auto stream = static_cast<cudaStream_t>(l.stream.handle);
   if (out.meta->numel() == 0) return;
@@ -96,11 +105,11 @@ void add_at(const Launch& l, const Scatter& s) {
   const T* from = src.as<T>();
   const auto* at = index.as<int64_t>();
   if (s.walks()) {
-    launch(l.stream, blocks_for(s.lines), kThreads, walk_lines<T>, s, out.as<T>(), from, at);
+    launch(l.stream, blocks_for(s.lines), kThreads, walk_lines<T>, s, out.as<T>(), from, at, check);
     return;
   }
   auto* keys = static_cast<uint64_t*>(l.workspace);
-  launch(l.stream, blocks_for(s.keys()), kThreads, make_keys, s, keys, s.keys(), at);
+  launch(l.stream, blocks_for(s.keys()), kThreads, make_keys, s, keys, s.keys(), at, check);
   sort_keys(l.stream, keys, s.keys());
   launch(l.stream, blocks_for(s.terms * s.width), kThreads, sum_runs<T>, s, out.as<T>(), from,
          keys);
@@ -123,6 +132,7 @@ Scatter scatter_elements(const Meta& src, const Meta& index, const Shape& shape,
   s.length = index.shape[d];
   s.lines = lines.numel();
   s.index_step = index.strides[d];
+  s.inner = contiguous_strides(index.shape)[d];
   s.src_step = src.strides[d];
   s.line = offsets_of<3>(lines, {index.strides, src.strides, out});
   return s;
@@ -166,12 +176,14 @@ size_t index_select_grad_workspace(const Meta& src, const Meta& list, int64_t si
 
 void GatherGrad::cuda(const Launch& l) const {
   const auto s = cuda::scatter_elements(*l.in[0].meta, *l.in[1].meta, shape, dim);
-  visit_floating(name, l.in[0].meta->dtype, [&]<class T>() { cuda::add_at<T>(l, s); });
+  const cuda::IndexCheck check(name, l.in[1].meta->shape, dim, s.to.size);
+  visit_floating(name, l.in[0].meta->dtype, [&]<class T>() { cuda::add_at<T>(l, s, check); });
 }
 
 void IndexSelectGrad::cuda(const Launch& l) const {
   const auto s = cuda::scatter_rows(*l.in[0].meta, *l.in[1].meta, size, dim);
-  visit_floating(name, l.in[0].meta->dtype, [&]<class T>() { cuda::add_at<T>(l, s); });
+  const cuda::IndexCheck check(name, l.in[1].meta->shape, dim, size, -size);
+  visit_floating(name, l.in[0].meta->dtype, [&]<class T>() { cuda::add_at<T>(l, s, check); });
 }
 
 }  // namespace reprise

@@ -1,8 +1,10 @@
 // Gradients of pooling. A pixel gathers from the windows that cover it, in their order. Indices
 // alone do not tell the windows: there a warp walks each image and adds in the order of the
-// results. An index outside of the image, which only a damaged graph has, moves nothing.
+// results. An index outside of the image, which only a damaged graph has, is reported and moves
+// nothing; a place outside of its window moves nothing.
 
 #include "../../core/ops/fused_pool.h"
+#include "index_check.cuh"
 #include "pool_window.cuh"
 #include "warp.cuh"
 
@@ -47,12 +49,14 @@ __global__ void max_pool_grad(PoolWindow<I> window, const T* gy, const uint8_t* 
 /// gx is zero at first. Lanes that have the same index leave the adding to the first of them.
 template <class T>
 __global__ void scatter_images(const T* gy, const int64_t* index, T* gx, int64_t images,
-                               int64_t results, int64_t pixels) {
+                               int64_t results, int64_t pixels, IndexCheck check) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   for (int64_t i = first_index() / kWarp; i < images; i += index_step() / kWarp) {
     T* const image = gx + i * pixels;
     for (int64_t first = i * results; first < (i + 1) * results; first += kWarp) {
-      const int64_t to = first + lane < (i + 1) * results ? index[first + lane] : -1;
+      const bool mine = first + lane < (i + 1) * results;
+      const int64_t to = mine ? index[first + lane] : -1;
+      if (mine && (to < 0 || to >= pixels)) check.report(to, first + lane);
       unsigned same = __match_any_sync(~0U, static_cast<unsigned long long>(to));
       if (to >= 0 && to < pixels && __ffs(static_cast<int>(same)) - 1 == lane) {
         T sum = image[to];
@@ -66,11 +70,12 @@ __global__ void scatter_images(const T* gy, const int64_t* index, T* gx, int64_t
 
 template <class T>
 __global__ void gather_images(const T* x, const int64_t* index, T* y, int64_t count,
-                              int64_t results, int64_t pixels) {
+                              int64_t results, int64_t pixels, IndexCheck check) {
   for (int64_t i = first_index(); i < count; i += index_step()) {
     const int64_t from = index[i];
     const bool there = from >= 0 && from < pixels;
     y[i] = there ? x[i / results * pixels + from] : std::numeric_limits<T>::quiet_NaN();
+    if (!there) check.report(from, i);
   }
 }
 
@@ -103,7 +108,8 @@ void MaxPool2dGrad::cuda(const Launch& l) const {
   visit_floating(name, l.in[0].meta->dtype, [&]<class T>() {
     cuda::launch(l.stream, cuda::blocks_for(images * cuda::kWarp), cuda::kThreads,
                  cuda::scatter_images<T>, l.in[0].as<T>(), l.in[1].as<int64_t>(), l.out[0].as<T>(),
-                 images, gy[2] * gy[3], size.h * size.w);
+                 images, gy[2] * gy[3], size.h * size.w,
+                 cuda::IndexCheck(name, gy, -1, size.h * size.w));
   });
 }
 
@@ -112,7 +118,7 @@ void MaxPool2dGather::cuda(const Launch& l) const {
   visit_floating(name, l.in[0].meta->dtype, [&]<class T>() {
     cuda::launch(l.stream, cuda::blocks_for(y.numel()), cuda::kThreads, cuda::gather_images<T>,
                  l.in[0].as<T>(), l.in[1].as<int64_t>(), l.out[0].as<T>(), y.numel(), y[2] * y[3],
-                 x[2] * x[3]);
+                 x[2] * x[3], cuda::IndexCheck(name, y, -1, x[2] * x[3]));
   });
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "../../core/op.h"
+#include "index_fault.h"
 #include "memory.h"
 #include "on_device.h"
 
@@ -135,6 +136,7 @@ class CudaRuntime final : public DeviceRuntime {
     const OnDevice on(device);
     REPRISE_CUDA_CHECK(cudaDeviceSynchronize());
   }
+  void throw_fault(int device) override { throw_index_fault(device); }
 
   void* make_event(int device, bool timing) override {
     const OnDevice on(device);
@@ -183,8 +185,9 @@ class CudaRuntime final : public DeviceRuntime {
       const OnDevice on(device);
       op.launch(Device::cuda(device), launch);
       const cudaStream_t stream = stream_of(launch.stream.handle);
-      if (waits_for_kernels() && !is_captured(stream))
-        REPRISE_CUDA_CHECK(cudaStreamSynchronize(stream));
+      if (!waits_for_kernels() || is_captured(stream)) return;
+      REPRISE_CUDA_CHECK(cudaStreamSynchronize(stream));
+      throw_fault(device);
     } catch (const CudaError& error) {
       fail(error.kind(), op.name(), ": ", error.what());
     }

@@ -32,6 +32,7 @@ class FakeRuntime : public DeviceRuntime {
   std::vector<std::string> take_log() { return std::exchange(log, {}); }
   int64_t live_blocks() const { return static_cast<int64_t>(blocks_.size()); }
   int live_events = 0, live_pinned = 0, live_graphs = 0;
+  std::string fault;                ///< what a kernel found
   std::string refused_in_captures;  ///< the name of an op
 
   int device_count() override { return devices_; }
@@ -72,6 +73,9 @@ class FakeRuntime : public DeviceRuntime {
   bool is_done(int, void*) override { return !is_broken; }
   void synchronize(int device, void* stream) override { note("synchronize ", device, stream); }
   void synchronize(int device) override { log.push_back(text("synchronize ", device)); }
+  void throw_fault(int) override {
+    if (!fault.empty()) fail(ErrorKind::Index, std::exchange(fault, {}));
+  }
 
   void* make_event(int, bool) override {
     check(!is_broken, ErrorKind::Device, "the device is lost");

@@ -81,6 +81,7 @@ T exchange_at(T* place, F f) {
 inline void __syncthreads() { reprise::emulator::wait_for_block(); }
 inline void __syncwarp(unsigned mask = ~0U) { reprise::emulator::wait_for_warp(mask); }
 inline void __threadfence() {}
+inline void __threadfence_system() {}
 template <class T>
 T __shfl_sync(unsigned mask, T value, int from, int width = 32) {
   const int first = reprise::emulator::lane() / width * width;

@@ -1,0 +1,158 @@
+// Indices out of range on the device: the error of the CPU, at the next call that waits, once.
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+
+#include "../../../core/ops/fused_loss.h"
+#include "../../../core/ops/index.h"
+#include "../../../core/ops/pool.h"
+#include "../../../graph/program.h"
+#include "device_testing.h"
+
+namespace reprise::op_testing {
+namespace {
+
+class DeviceIndexFault : public OnDevice {};
+
+std::string error_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::Index) << error.what();
+    return error.what();
+  }
+  return "no error";
+}
+
+/// Zeros of int64 with `wrong` at element `at`.
+Tensor indices(const Shape& shape, int64_t at, int64_t wrong) {
+  Tensor out = zeros(shape, {.dtype = int64});
+  out.data<int64_t>()[at] = wrong;
+  return out;
+}
+
+/// The device says of `op` what the CPU does, and can be used on.
+template <class T>
+void expect_fault_of_the_cpu(const T& op, const Tensors& in, std::string_view part) {
+  const NoGradGuard no_grad;
+  SCOPED_TRACE(Model(op).text());
+  Tensors there;
+  for (const Tensor& x : in) there.push_back(x.cuda());
+  const std::string expected = error_of([&] { dispatch(Model(op), in); });
+  EXPECT_NE(expected.find(part), std::string::npos) << expected;
+  dispatch(Model(op), there);
+  EXPECT_EQ(error_of([] { cuda::synchronize(); }), expected);
+  cuda::synchronize();
+  EXPECT_EQ(ones({3}).cuda().sum().item<float>(), 3);
+}
+
+TEST_F(DeviceIndexFault, HasTheTextOfTheCpu) {
+  const auto x = [](const Shape& shape) { return sample(shape); };
+  expect_fault_of_the_cpu(Gather{1}, {x({300, 10}), indices({300, 20}, 5003, 10)},
+                          "gather: expected indices in [0, 10) along dim 1, got 10 at position "
+                          "[250, 3]");
+  expect_fault_of_the_cpu(Gather{0}, {x({6, 8}), indices({8, 5}, 7, -1).transpose(0, 1)},
+                          "got -1 at position [2, 1]");
+  expect_fault_of_the_cpu(Gather{0}, {x({}), indices({}, 0, 1)}, "got 1 at position []");
+  for (const int dim : {0, 1, 2}) {
+    expect_fault_of_the_cpu(IndexSelect{dim}, {x({4, 4, 8}), indices({9}, 7, 1LL << 40)},
+                            "at position [7]");
+    Shape shape{4, 4, 8};
+    shape[static_cast<size_t>(dim)] = 9;
+    expect_fault_of_the_cpu(IndexSelectGrad{dim, 4}, {x(shape), indices({9}, 7, -5)},
+                            "expected indices in [-4, 4) along dim");
+  }
+  expect_fault_of_the_cpu(IndexSelectGrad{0, 4}, {x({100, 2}), indices({100}, 70, 4)}, "[70]");
+  expect_fault_of_the_cpu(GatherGrad{1, {3, 7, 4}}, {x({3, 5, 4}), indices({3, 5, 4}, 29, 7)},
+                          "got 7 at position [1, 2, 1]");
+  expect_fault_of_the_cpu(GatherGrad{0, {9}}, {x({2048}), indices({2048}, 2000, 9)}, "[2000]");
+  expect_fault_of_the_cpu(LogSoftmaxGatherGrad{1},
+                          {x({3, 8, 5}), indices({3, 1, 5}, 7, 8), x({3, 1, 5})},
+                          "along dim 1, got 8 at position [1, 0, 2]");
+  expect_fault_of_the_cpu(LogSoftmaxGatherGrad{1},
+                          {x({70, 8}), indices({70, 1}, 60, -2), x({70, 1})},
+                          "got -2 at position [60, 0]");
+  expect_fault_of_the_cpu(MaxPool2dGrad{{4, 4}}, {x({1, 2, 2, 2}), indices({1, 2, 2, 2}, 6, 16)},
+                          "max_pool2d_grad: expected indices in [0, 16), got 16 at position "
+                          "[0, 1, 1, 0]");
+  expect_fault_of_the_cpu(MaxPool2dGather{}, {x({1, 2, 4, 4}), indices({1, 2, 2, 2}, 1, -1)},
+                          "got -1 at position [0, 0, 0, 1]");
+}
+
+TEST_F(DeviceIndexFault, ShowsAtEveryCallThatWaits) {
+  const Tensor x = sample({6, 4}).cuda(), list = indices({3}, 2, 6).cuda();
+  const cuda::Stream stream;
+  cuda::Event event;
+  const std::function<void(const Tensor&)> waits[] = {
+      [](const Tensor&) { cuda::synchronize(); }, [&](const Tensor&) { stream.synchronize(); },
+      [&](const Tensor&) { event.synchronize(); }, [](const Tensor& y) { (void)y.cpu(); },
+      [](const Tensor& y) { (void)y[0][0].item<float>(); }};
+  for (const auto& wait : waits) {
+    const cuda::StreamGuard guard(stream);
+    const Tensor y = index_select(x, 0, list);
+    event.record();
+    EXPECT_NE(error_of([&] { wait(y); }).find("index_select: expected indices in [-6, 6)"),
+              std::string::npos);
+    wait(y);
+  }
+}
+
+TEST_F(DeviceIndexFault, OnlyTheFirstIsReported) {
+  const Tensor x = sample({6, 4}).cuda();
+  const Tensor one = indices({3}, 2, 60).cuda(), others = full({40}, 70).cuda();
+  const Tensor first = index_select(x, 0, one), second = index_select(x, 0, others);
+  EXPECT_NE(error_of([] { cuda::synchronize(); }).find("got 60"), std::string::npos);
+  EXPECT_EQ(error_of([] { cuda::synchronize(); }), "no error");
+}
+
+TEST_F(DeviceIndexFault, CrossEntropyNamesTheTarget) {
+  const Tensor x = sample({5, 10}).cuda().requires_grad_();
+  const auto backward = [&](int64_t wrong) {
+    cross_entropy(x, indices({5}, 3, wrong).cuda()).backward();
+    cuda::synchronize();
+  };
+  EXPECT_NE(error_of([&] { backward(10); }).find("[0, 10) along dim 1, got 10 at position [3, 0]"),
+            std::string::npos);
+  backward(-100);  // ignored
+}
+
+TEST_F(DeviceIndexFault, ShowsInCapturedGraphs) {
+  const Tensor x = sample({6, 4}).cuda(), good = indices({3}, 2, 5).cuda();
+  const Tensor bad = indices({3}, 1, 6).cuda();
+  Program program =
+      compile([&](const Tensor& list) { return index_select(x, 0, list).neg(); }, {good});
+  for (int i = 0; i < 5; ++i) {
+    (void)program(bad);
+    EXPECT_NE(error_of([] { cuda::synchronize(); }).find("got 6 at position [1]"),
+              std::string::npos);
+    expect_same_bits(program(good).cpu(), index_select(x, 0, good).neg().cpu());
+  }
+  EXPECT_EQ(program.replay().find("one CUDA graph"), 0) << program.replay();
+}
+
+/// In a process of its own, for the environment is read once, and a device survives no fork.
+TEST_F(DeviceIndexFault, ShowsAtTheOpWhenKernelsAreWaitedFor) {
+  constexpr const char* kVariable = "REPRISE_CUDA_SYNC";
+  const char* const set = std::getenv(kVariable);
+  if (set != nullptr && std::string_view(set) == "1") {
+    const Tensor x = sample({6, 4}).cuda(), list = indices({3}, 2, 6).cuda();
+    EXPECT_NE(error_of([&] { index_select(x, 0, list); }).find("got 6"), std::string::npos);
+    cuda::synchronize();
+    return;
+  }
+  const std::string filter = "--gtest_filter=DeviceIndexFault.ShowsAtTheOpWhenKernelsAreWaitedFor";
+  const pid_t child = fork();
+  if (child == 0) {
+    setenv(kVariable, "1", 1);
+    execl("/proc/self/exe", "index_fault_test", filter.c_str(), nullptr);
+    _exit(127);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+}
+
+}  // namespace
+}  // namespace reprise::op_testing
