@@ -18,6 +18,7 @@
 #include "../core/ops/pool.h"
 #include "../core/ops/random.h"
 #include "../core/ops/reduce.h"
+#include "../core/ops/scaling.h"
 #include "../core/ops/softmax.h"
 #include "../core/ops/transfer.h"
 #include "../core/ops/update.h"
@@ -37,9 +38,9 @@ using AllOps =
         Full, Arange, Gather, GatherGrad, IndexSelect, IndexSelectGrad, MatMul, Linear, BatchNorm,
         BatchNormGrad, MaxPool2d, MaxPool2dGrad, MaxPool2dGather, AvgPool2d, AvgPool2dGrad,
         RandomBlocks, NextBlocks, Random, Dropout, Sum, MaxDim, Softmax, LogSoftmax, SgdStep,
-        AdamStep, ViewAs, Permute, Expand, StridedSlice, SliceGrad, Fused, FusedConv2d,
-        FusedConv2dInputGrad, PackConvWeight, FusedMaxPool2d, FusedMaxPool2dGrad, FusedLinear,
-        LogSoftmaxGatherGrad, ToDevice, After>;
+        AdamStep, Unscale, UpdateScale, ViewAs, Permute, Expand, StridedSlice, SliceGrad, Fused,
+        FusedConv2d, FusedConv2dInputGrad, PackConvWeight, FusedMaxPool2d, FusedMaxPool2dGrad,
+        FusedLinear, LogSoftmaxGatherGrad, ToDevice, After>;
 #undef REPRISE_ITEM
 
 struct Entry {

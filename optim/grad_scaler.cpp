@@ -5,18 +5,26 @@
 #include "../autograd/tape.h"
 #include "../core/dispatch.h"
 #include "../core/ops.h"
+#include "../core/ops/scaling.h"
 
 namespace reprise::optim {
 namespace {
 
-/// 0 times what is finite is 0, and NaN otherwise: the sum of all tells whether any is not.
-Tensor has_inf(const Tensors& gradients, Device device) {
-  Tensor sum_of_zeros = zeros({}, {.device = device});
-  for (const Tensor& g : gradients) {
-    const Tensor zero = sum(g * 0);
-    sum_of_zeros = sum_of_zeros + zero.to(float32);
+/// Divides the gradients by the scale, those of each device in one call. 1 when any is infinite or
+/// NaN, else 0, where the scale lies.
+Tensor unscale_all(std::vector<Tensor> gradients, const Tensor& scale) {
+  Tensor found_inf;
+  while (!gradients.empty()) {
+    const Device device = gradients.front().device();
+    const auto is_there = [&](const Tensor& g) { return g.device() == device; };
+    const auto others = std::ranges::stable_partition(gradients, is_there).begin();
+    Tensors in{scale.to(device)};
+    for (auto g = gradients.begin(); g != others; ++g) in.push_back(*g);
+    const Tensor found = dispatch(Model(Unscale{}), in).front().to(scale.device());
+    found_inf = found_inf.defined() ? maximum(found_inf, found) : found;
+    gradients.erase(gradients.begin(), others);
   }
-  return (sum_of_zeros != 0).to(float32);
+  return found_inf;
 }
 
 const Tensor& find(const GradScaler::State& state, std::string_view name) {
@@ -27,21 +35,39 @@ const Tensor& find(const GradScaler::State& state, std::string_view name) {
 
 }  // namespace
 
-GradScaler::GradScaler(const GradScalerOptions& options) : options_(options) {
-  check_options();
+GradScaler::GradScaler(const GradScalerOptions& options) {
+  set_options(options);
   const InterpreterGuard eager(nullptr);
   scale_ = full({}, options.init_scale, {.dtype = float32});
-  growth_tracker_ = zeros({}, {.dtype = float32});
+  growth_tracker_ = zeros({}, {.dtype = int32});
+  found_inf_ = zeros({});
 }
 
-void GradScaler::check_options() const {
-  const auto& [init, growth, backoff, interval, enabled] = options_;
+void GradScaler::set_options(const GradScalerOptions& options) {
+  const auto& [init, growth, backoff, interval, enabled] = options;
   check(init > 0, ErrorKind::Value, "GradScaler: expected init_scale > 0, got ", init);
   check(growth > 1, ErrorKind::Value, "GradScaler: expected growth_factor > 1, got ", growth);
   check(backoff > 0 && backoff < 1, ErrorKind::Value,
         "GradScaler: expected backoff_factor between 0 and 1, got ", backoff);
   check(interval >= 1, ErrorKind::Value, "GradScaler: expected growth_interval >= 1, got ",
         interval);
+  options_ = options;
+}
+
+void GradScaler::set_growth_factor(double factor) {
+  GradScalerOptions options = options_;
+  options.growth_factor = factor;
+  set_options(options);
+}
+void GradScaler::set_backoff_factor(double factor) {
+  GradScalerOptions options = options_;
+  options.backoff_factor = factor;
+  set_options(options);
+}
+void GradScaler::set_growth_interval(int64_t interval) {
+  GradScalerOptions options = options_;
+  options.growth_interval = interval;
+  set_options(options);
 }
 
 void GradScaler::place_on(Device device) {
@@ -49,6 +75,7 @@ void GradScaler::place_on(Device device) {
   const InterpreterGuard eager(nullptr);  // also in a trace, which captures what lies there
   scale_ = scale_.to(device);
   growth_tracker_ = growth_tracker_.to(device);
+  found_inf_ = found_inf_.to(device);
 }
 
 Tensor GradScaler::scale(const Tensor& outputs) {
@@ -57,6 +84,12 @@ Tensor GradScaler::scale(const Tensor& outputs) {
   // In float32: a float16 loss times the scale would overflow.
   return (is_half(outputs.dtype()) ? outputs.to(float32) : outputs) *
          scale_.to(outputs.dtype() == float64 ? float64 : float32);
+}
+
+std::vector<Tensor> GradScaler::scale(const std::vector<Tensor>& outputs) {
+  std::vector<Tensor> scaled;
+  for (const Tensor& output : outputs) scaled.push_back(scale(output));
+  return scaled;
 }
 
 GradScaler::Progress& GradScaler::progress_of(const Optimizer& optimizer) {
@@ -72,7 +105,7 @@ void GradScaler::unscale_(Optimizer& optimizer) {
   check(progress.stage == Stage::ready, ErrorKind::Value,
         "GradScaler: unscale_ was already called for this optimizer since the last update");
   const NoGradGuard no_grad;
-  Tensors gradients;
+  std::vector<Tensor> gradients;
   for (const Tensor& param : optimizer.parameters()) {
     const Tensor grad = param.grad();
     if (!grad.defined()) continue;
@@ -82,9 +115,7 @@ void GradScaler::unscale_(Optimizer& optimizer) {
   }
   check(!gradients.empty(), ErrorKind::Value, "GradScaler: the optimizer has no gradients");
   place_on(gradients.front().device());
-  const Tensor inverse = 1 / scale_;
-  for (Tensor& g : gradients) g.mul_(inverse.to(g.dtype()));
-  progress.found_inf = has_inf(gradients, scale_.device());
+  progress.found_inf = unscale_all(std::move(gradients), scale_);
   progress.stage = Stage::unscaled;
 }
 
@@ -100,20 +131,17 @@ void GradScaler::step(Optimizer& optimizer) {
 
 void GradScaler::update() {
   if (!options_.enabled) return;
-  check(!progress_.empty(), ErrorKind::Value, "GradScaler: update expects a step before it");
   const NoGradGuard no_grad;
-  Tensor inf = progress_.front().found_inf;
-  for (const Progress& p : progress_) inf = maximum(inf, p.found_inf);
+  Tensor found_inf;
+  for (const Progress& p : progress_) {
+    if (!p.found_inf.defined()) continue;
+    found_inf = found_inf.defined() ? maximum(found_inf, p.found_inf) : p.found_inf;
+  }
+  check(found_inf.defined(), ErrorKind::Value, "GradScaler: update expects a step before it");
   progress_.clear();
-  const Tensor failed = inf != 0;
-  const Tensor taken = growth_tracker_ + 1;
-  const Tensor grows = taken == static_cast<double>(options_.growth_interval);
-  const Tensor larger = scale_ * options_.growth_factor;
-  const Tensor finite = where(larger - larger == 0, larger, scale_);
-  const Tensor smaller = scale_ * options_.backoff_factor;
-  scale_.copy_(where(failed, smaller, where(grows, finite, scale_)));
-  growth_tracker_.copy_(where(failed, 0, where(grows, 0, taken)));
-  found_inf_ = inf;
+  found_inf_.copy_(found_inf);
+  const UpdateScale op{options_.growth_factor, options_.backoff_factor, options_.growth_interval};
+  dispatch(Model(op), std::array{scale_, growth_tracker_, found_inf});
 }
 
 void GradScaler::update(double new_scale) {
@@ -125,29 +153,27 @@ void GradScaler::update(double new_scale) {
 double GradScaler::get_scale() const { return options_.enabled ? scale_.item<double>() : 1; }
 
 GradScaler::State GradScaler::state_dict() const {
+  if (!options_.enabled) return {};
   const auto number = [](double value) { return full({}, value, {.dtype = float64}); };
   return {{"scale", scale_.cpu().clone()},
           {"growth_factor", number(options_.growth_factor)},
           {"backoff_factor", number(options_.backoff_factor)},
-          {"growth_interval", number(static_cast<double>(options_.growth_interval))},
+          {"growth_interval", full({}, options_.growth_interval)},
           {"_growth_tracker", growth_tracker_.cpu().clone()}};
 }
 
 void GradScaler::load_state_dict(const State& state) {
+  if (!options_.enabled) return;
+  check(!state.empty(), ErrorKind::Value,
+        "GradScaler: the state is empty, as that of a scaler which is switched off");
   GradScalerOptions loaded = options_;
   loaded.growth_factor = find(state, "growth_factor").item<double>();
   loaded.backoff_factor = find(state, "backoff_factor").item<double>();
   loaded.growth_interval = find(state, "growth_interval").item<int64_t>();
-  const double scale = find(state, "scale").item<double>();
-  const double tracker = find(state, "_growth_tracker").item<double>();
-  std::swap(options_, loaded);
-  try {
-    check_options();
-  } catch (...) {
-    options_ = loaded;
-    throw;
-  }
-  scale_.fill_(scale);
+  loaded.init_scale = find(state, "scale").item<double>();
+  const auto tracker = find(state, "_growth_tracker").item<int64_t>();
+  set_options(loaded);
+  scale_.fill_(loaded.init_scale);
   growth_tracker_.fill_(tracker);
 }
 

@@ -21,21 +21,24 @@ struct GradScalerOptions {
   double growth_factor = 2;        ///< after growth_interval steps in a row that were taken
   double backoff_factor = 0.5;     ///< after one that was left out
   int64_t growth_interval = 2000;  ///< at least 1
-  bool enabled = true;             ///< false: scale() and step() do as if there were no scaler
+  bool enabled = true;             ///< false: everything does as if there were no scaler
 };
 
 class REPRISE_API GradScaler {
  public:
   using State = std::vector<std::pair<std::string, Tensor>>;
 
-  /// Value error unless init_scale > 0, growth_factor > 1 and 0 < backoff_factor < 1.
+  /// Value error unless init_scale > 0, growth_factor > 1, 0 < backoff_factor < 1 and
+  /// growth_interval >= 1.
   explicit GradScaler(const GradScalerOptions& options = {});
 
   /// `outputs` times the scale. The first call decides on which device the scale lies.
   Tensor scale(const Tensor& outputs);
+  /// The same for each of several losses.
+  std::vector<Tensor> scale(const std::vector<Tensor>& outputs);
   /// Divides the gradients by the scale, once before step: for those who want to clip or look at
-  /// them. Value error the second time, DType error for float16 gradients, which may have
-  /// overflowed already: keep parameters in float32 and use autocast.
+  /// them. Value error the second time and when there are no gradients, DType error for float16
+  /// gradients, which may have overflowed already: keep parameters in float32 and use autocast.
   void unscale_(Optimizer& optimizer);
   /// Unscales, unless that was done, and steps; where a gradient is infinite or NaN nothing
   /// changes.
@@ -47,13 +50,24 @@ class REPRISE_API GradScaler {
 
   /// Waits for the device.
   double get_scale() const;
-  /// 1 when a gradient of the last step was infinite or NaN, else 0, float32; undefined before.
+  /// 0-dim float32: 1 when a gradient was infinite or NaN before the last update, else 0.
   Tensor found_inf() const { return found_inf_; }
   bool is_enabled() const { return options_.enabled; }
 
-  /// "scale", "growth_factor", "backoff_factor", "growth_interval" and "_growth_tracker".
+  double get_growth_factor() const { return options_.growth_factor; }
+  double get_backoff_factor() const { return options_.backoff_factor; }
+  int64_t get_growth_interval() const { return options_.growth_interval; }
+  // Of the updates from now on; a step that was compiled goes on with what it knew. Value error as
+  // for the constructor.
+  void set_growth_factor(double factor);
+  void set_backoff_factor(double factor);
+  void set_growth_interval(int64_t interval);
+
+  /// "scale", "growth_factor", "backoff_factor", "growth_interval" and "_growth_tracker"; nothing
+  /// when switched off.
   State state_dict() const;
-  /// Value error for a name that is missing.
+  /// Value error for a name that is missing and for values that the constructor would refuse. Does
+  /// nothing when switched off.
   void load_state_dict(const State& state);
 
  private:
@@ -65,13 +79,13 @@ class REPRISE_API GradScaler {
   };
 
   void place_on(Device device);
-  void check_options() const;
+  void set_options(const GradScalerOptions& options);
   Progress& progress_of(const Optimizer& optimizer);
 
   GradScalerOptions options_;
   Tensor scale_;           // 0-dim float32
-  Tensor growth_tracker_;  // 0-dim float32: steps in a row that were taken
-  Tensor found_inf_;
+  Tensor growth_tracker_;  // 0-dim int32: steps in a row that were taken
+  Tensor found_inf_;       // 0-dim float32
   std::vector<Progress> progress_;
 };
 

@@ -1,11 +1,13 @@
-// Optimizer steps. The steps are counted and their numbers worked out first, parameter by
-// parameter. Then the dense parameters are taken for one long row of elements, which is cut by size
-// alone: many small ones cost one fork-join together. What does not lie dense is mapped by itself.
+// Optimizer steps, and what a gradient scaler does before them. The steps are counted and their
+// numbers worked out first, parameter by parameter. Then the dense parameters are taken for one
+// long row of elements, which is cut by size alone: many small ones cost one fork-join together.
+// What does not lie dense is mapped by itself.
 
 #include "../../core/ops/update.h"
 
 #include <cmath>
 
+#include "../../core/ops/scaling.h"
 #include "../cuda/update.h"
 #include "map.h"
 #include "simd/update.h"
@@ -127,6 +129,26 @@ void AdamStep::cpu(const Launch& l) const {
             numbers.at(cpu::count_step(l.in[i + 5])), l.in.subspan(i, amsgrad ? 5 : 4));
   }
   row.run();
+}
+
+size_t Unscale::workspace(std::span<const Meta> in, Device device) const {
+  if (device.kind == Device::Kind::cuda) return 0;
+  return cpu::Row<cpu::UnscaleLoop>::workspace(in.size() - 1);
+}
+
+void Unscale::cpu(const Launch& l) const {
+  auto* found_inf = l.out[0].as<float>();
+  *found_inf = 0;
+  const cpu::UnscaleLoop numbers{1 / *l.in[0].as<float>(), found_inf};
+  cpu::Row<cpu::UnscaleLoop> row(l.workspace);
+  for (size_t i = writes_from; i < l.in.size(); ++i) {
+    row.add(cpu::loop_of(cpu::update_table().unscale, l.in[i]), numbers, l.in.subspan(i, 1));
+  }
+  row.run();
+}
+
+void UpdateScale::cpu(const Launch& l) const {
+  (*this)(*l.in[0].as<float>(), *l.in[1].as<int32_t>(), *l.in[2].as<float>() != 0);
 }
 
 }  // namespace reprise

@@ -21,6 +21,7 @@
 #include "../../core/ops/pool.h"
 #include "../../core/ops/random.h"
 #include "../../core/ops/reduce.h"
+#include "../../core/ops/scaling.h"
 #include "../../core/ops/softmax.h"
 #include "../../core/ops/transfer.h"
 #include "../../core/ops/update.h"
@@ -439,7 +440,9 @@ Table other_calls() {
           call(host_call_of({3}), {f32({2})}),
           call(ToDevice{{}, Device::cuda()}, {f32({2})}),
           call(SgdStep{}, {f64({}), f32({2}), f32({2}), f32({0}), f64({})}),
-          call(AdamStep{}, {f64({}), f32({2}), f32({2}), f32({2}), f32({2}), f32({0}), f64({})})};
+          call(AdamStep{}, {f64({}), f32({2}), f32({2}), f32({2}), f32({2}), f32({0}), f64({})}),
+          call(Unscale{}, {f32({}), f32({2}), f64({3}), apart({2, 3})}),
+          call(UpdateScale{}, {f32({}), Meta({}, int32), f32({})})};
 }
 Table bad_other_calls() {
   const std::vector<Meta> sgd{f64({}), f32({2}), f32({2}), f32({2}), f64({})};
@@ -463,6 +466,14 @@ Table bad_other_calls() {
             call(Dropout{0.5}, {i64({3}), i64({2})}),
             call(Dropout{1.5}, {f32({3}), i64({2})}),
             call(Dropout{std::nan("")}, {f32({3}), i64({2})}),
+            call(Unscale{}, {f32({})}),
+            call(Unscale{}, {f64({}), f32({2})}),
+            call(Unscale{}, {f32({}), f32({2}), i64({2})}),
+            call(Unscale{}, {f32({}), wide({2})}),
+            call(UpdateScale{}, {f32({}), Meta({}, int32)}),
+            call(UpdateScale{}, {f32({1}), Meta({}, int32), f32({})}),
+            call(UpdateScale{}, {f32({}), i64({}), f32({})}),
+            call(UpdateScale{}, {f32({}), Meta({}, int32), f64({})}),
             call(host_call_of({-1}), {f32({2})}),
             call(host_call_of({kHuge}), {f32({2})}),
             call(HostCall{{}, "none", {{{2}, float32}}}, {f32({2})}),

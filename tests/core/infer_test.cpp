@@ -34,7 +34,8 @@ void expect_refused(const OpRef& op, const std::vector<Meta>& in) {
 }
 
 TEST(Infer, RefusesAWrongNumberOfOperands) {
-  const std::set<std::string_view> many{"cat", "host_call", "fused"}, optional{"linear", "conv2d"};
+  const std::set<std::string_view> many{"cat", "host_call", "fused", "unscale"},
+      optional{"linear", "conv2d"};
   for (const Calls& c : good_calls()) {
     if (many.contains(c.op->name())) continue;
     Calls fewer = c, more = c;

@@ -13,6 +13,7 @@
 #include "pool_rows.h"
 #include "random_rows.h"
 #include "reduce_rows.h"
+#include "scaling_rows.h"
 #include "transfer_rows.h"
 #include "update_rows.h"
 #include "view_rows.h"

@@ -5,6 +5,8 @@
 #include <limits>
 
 #include "../../autograd/tape.h"
+#include "../../core/cuda.h"
+#include "../../core/dispatch.h"
 #include "../../core/ops.h"
 #include "../../core/random.h"
 #include "../../graph/training_step.h"
@@ -109,12 +111,110 @@ TEST(GradScaler, OneOptimizerDoesNotStopAnother) {
   EXPECT_EQ(scaler.get_scale(), 1);
 }
 
+std::vector<Device> devices() {
+  if (!cuda::is_available()) return {Device::cpu()};
+  return {Device::cpu(), Device::cuda()};
+}
+
+Tensor full_like_grad(const Tensor& p, double value) {
+  return full(p.shape(), value, {.dtype = p.dtype(), .device = p.device()});
+}
+
+/// Counts op calls that reach kernels.
+struct Counter : Interpreter {
+  Tensors apply(const OpBase& op, std::span<const Tensor> in, const Tensor* into) override {
+    if (!op.traits().alias) ++calls;
+    return run_eager(op, in, into);
+  }
+  void enter(const std::string&) override {}
+  void leave() override {}
+  std::string describe(const Tensor&) const override { return {}; }
+
+  int calls = 0;
+};
+
+constexpr DType kDtypes[] = {float32, float64, bfloat16};
+constexpr int kParameters = 7;
+
+std::vector<Tensor> parameters_on(Device device) {
+  std::vector<Tensor> out;
+  for (int i = 0; i < kParameters; ++i) {
+    const Shape shape{i + 2, 3000};
+    out.push_back(ones(shape, {.dtype = kDtypes[i % 3], .device = device, .requires_grad = true}));
+  }
+  return out;
+}
+
+TEST(GradScaler, FindsWhatIsNotFiniteInAnyGradient) {
+  for (const Device device : devices()) {
+    const std::vector<Tensor> parameters = parameters_on(device);
+    optim::SGD optimizer(parameters, {.lr = 1});
+    for (const float bad : {0.0F, kInf, -kInf, std::nanf("")}) {
+      for (int at = 0; at < kParameters; ++at) {
+        for (const Tensor& p : parameters) p.set_grad(full_like_grad(p, 4));
+        Tensor place = parameters[static_cast<size_t>(at)].grad().detach()[at % 2 == 0 ? 0 : -1];
+        if (bad != 0) place.slice(0, at, at + 1).fill_(bad);
+        optim::GradScaler scaler({.init_scale = 2});
+        scaler.unscale_(optimizer);
+        for (const Tensor& p : parameters) {
+          EXPECT_EQ(p.grad().slice(1, 100, 3000).min().item<float>(), 2) << at;
+          EXPECT_EQ(p.grad().slice(1, 100, 3000).max().item<float>(), 2) << at;
+        }
+        scaler.step(optimizer);
+        scaler.update();
+        EXPECT_EQ(scaler.found_inf().item<float>(), bad == 0 ? 0 : 1) << at << " " << bad;
+        EXPECT_EQ(scaler.get_scale(), bad == 0 ? 2 : 1);
+      }
+    }
+  }
+}
+
+TEST(GradScaler, TakesAnyNumberOfParametersInOneCall) {
+  for (const Device device : devices()) {
+    const std::vector<Tensor> parameters = parameters_on(device);
+    for (const Tensor& p : parameters) p.set_grad(full_like_grad(p, 4));
+    optim::SGD optimizer(parameters, {.lr = 1});
+    optim::GradScaler scaler;
+    (void)scaler.scale(ones({}, {.device = device}));
+    Counter counter;
+    const InterpreterGuard guard(&counter);
+    scaler.unscale_(optimizer);
+    EXPECT_EQ(counter.calls, 1);
+    counter.calls = 0;
+    scaler.step(optimizer);
+    const int of_step = counter.calls;
+    EXPECT_LE(of_step, kParameters + 4);
+    scaler.update();
+    EXPECT_EQ(counter.calls - of_step, 2);
+  }
+}
+
+TEST(GradScaler, TakesGradientsOnSeveralDevices) {
+  if (!cuda::is_available()) GTEST_SKIP() << cuda::why_not_available();
+  for (const bool bad : {false, true}) {
+    const Tensor here = parameter(1);
+    const Tensor there = ones({2}, {.device = Device::cuda(), .requires_grad = true});
+    optim::SGD optimizer(std::vector<optim::SGD::Group>{{{here}, {.lr = 1}}, {{there}, {.lr = 1}}});
+    optim::GradScaler scaler({.init_scale = 2});
+    here.set_grad(full({2}, 1.0));
+    there.set_grad(full({2}, bad ? kInf : 1.0F).cuda());
+    scaler.step(optimizer);
+    scaler.update();
+    EXPECT_EQ(here[0].item<float>(), bad ? 1 : 0.5F);
+    EXPECT_EQ(there[0].item<float>(), bad ? 1 : 0.5F);
+    EXPECT_EQ(scaler.get_scale(), bad ? 1 : 2);
+  }
+}
+
 TEST(GradScaler, SaysWhatIsWrong) {
   const Tensor p = parameter(1);
   optim::SGD optimizer({p}, {.lr = 1});
   optim::GradScaler scaler;
   expect_error([&] { scaler.update(); }, ErrorKind::Value, {"update expects a step"});
   expect_error([&] { scaler.step(optimizer); }, ErrorKind::Value, {"has no gradients"});
+  expect_error([&] { scaler.update(); }, ErrorKind::Value, {"update expects a step"});
+  p.set_grad(ones({1}).expand({2}));
+  expect_error([&] { scaler.unscale_(optimizer); }, ErrorKind::Value, {"clone it first"});
   p.set_grad(ones({2}));
   scaler.unscale_(optimizer);
   expect_error([&] { scaler.unscale_(optimizer); }, ErrorKind::Value, {"already called"});
@@ -128,6 +228,10 @@ TEST(GradScaler, SaysWhatIsWrong) {
   expect_error([] { optim::GradScaler({.growth_factor = 1}); }, ErrorKind::Value, {"growth_f"});
   expect_error([] { optim::GradScaler({.backoff_factor = 1}); }, ErrorKind::Value, {"backoff"});
   expect_error([] { optim::GradScaler({.growth_interval = 0}); }, ErrorKind::Value, {"interval"});
+  expect_error([&] { scaler.set_growth_factor(1); }, ErrorKind::Value, {"growth_factor"});
+  expect_error([&] { scaler.set_backoff_factor(0); }, ErrorKind::Value, {"backoff_factor"});
+  expect_error([&] { scaler.set_growth_interval(0); }, ErrorKind::Value, {"growth_interval"});
+  expect_error([&] { scaler.update(0); }, ErrorKind::Value, {"a scale > 0"});
 }
 
 TEST(GradScaler, CanBeSwitchedOffAndSaved) {
@@ -141,8 +245,12 @@ TEST(GradScaler, CanBeSwitchedOffAndSaved) {
   off.step(optimizer);
   off.update();
   EXPECT_EQ(p[0].item<float>(), 0);
+  EXPECT_TRUE(off.state_dict().empty());
+  off.load_state_dict({});
 
   optim::GradScaler one({.init_scale = 4, .growth_interval = 2}), other;
+  one.set_growth_factor(4);
+  one.set_backoff_factor(0.25);
   p.set_grad(ones({2}));
   one.step(optimizer);
   one.update();
@@ -150,45 +258,73 @@ TEST(GradScaler, CanBeSwitchedOffAndSaved) {
   p.set_grad(ones({2}));
   other.step(optimizer);
   other.update();
-  EXPECT_EQ(other.get_scale(), 8) << "the count of steps goes on";
-  expect_error([&] { other.load_state_dict({}); }, ErrorKind::Value, {"has no \"growth_factor\""});
+  EXPECT_EQ(other.get_scale(), 16) << "the count of steps goes on";
+  EXPECT_EQ(other.get_growth_factor(), 4);
+  EXPECT_EQ(other.get_backoff_factor(), 0.25);
+  EXPECT_EQ(other.get_growth_interval(), 2);
+  auto state = one.state_dict();
+  expect_error([&] { other.load_state_dict({}); }, ErrorKind::Value, {"switched off"});
+  expect_error([&] { other.load_state_dict({state[0]}); }, ErrorKind::Value,
+               {"has no \"growth_factor\""});
+  state[0].second.fill_(-1);
+  expect_error([&] { other.load_state_dict(state); }, ErrorKind::Value, {"init_scale"});
+  EXPECT_EQ(other.get_scale(), 16);
+  const std::vector<Tensor> scaled = other.scale(std::vector{ones({}), full({}, 2.0).half()});
+  EXPECT_EQ(scaled[0].item<float>(), 16);
+  EXPECT_EQ(scaled[1].item<float>(), 32);
+}
+
+struct Trained {
+  std::vector<float> values;
+  std::vector<double> found_inf;
+  double scale;
+};
+
+Trained train(Device device, bool compiled) {
+  const Tensor x = tensor({{1.0, 2.0}, {3.0, 4.0}}).to(device);
+  const Tensor y = tensor({{1.0}, {2.0}}).to(device);
+  manual_seed(5);
+  nn::Linear net(2, 1);
+  net.to(device);
+  optim::Adam optimizer(net.parameters(), {.lr = 0.01});
+  optim::GradScaler scaler({.init_scale = 1024, .growth_interval = 3});
+  std::optional<TrainingStep> step;
+  if (compiled) {
+    step.emplace(compile_training_step(net, nn::MSELoss(), optimizer, {x, y},
+                                       {.max_grad_norm = 1, .scaler = &scaler}));
+  }
+  Trained out{};
+  for (int i = 0; i < 8; ++i) {
+    const Tensor in = i == 4 ? full({2, 2}, kInf, {.device = device}) : x;
+    if (compiled) {
+      (*step)(in, y);
+    } else {
+      optimizer.zero_grad();
+      scaler.scale(mse_loss(net(in), y)).backward();
+      scaler.unscale_(optimizer);
+      nn::clip_grad_norm_(optimizer.parameters(), 1);
+      scaler.step(optimizer);
+      scaler.update();
+    }
+    out.found_inf.push_back(scaler.found_inf().item<double>());
+  }
+  for (const Tensor& p : net.parameters()) {
+    for (const float v : p.to_vector<float>()) out.values.push_back(v);
+  }
+  out.scale = scaler.get_scale();
+  return out;
 }
 
 TEST(GradScaler, IsPartOfACompiledStep) {
-  const Tensor x = tensor({{1.0, 2.0}, {3.0, 4.0}}), y = tensor({{1.0}, {2.0}});
-  const Tensor bad = full({2, 2}, kInf);
-  std::vector<std::vector<float>> results;
-  for (const bool compiled : {false, true}) {
-    manual_seed(5);
-    nn::Linear net(2, 1);
-    optim::Adam optimizer(net.parameters(), {.lr = 0.01});
-    optim::GradScaler scaler({.init_scale = 1024, .growth_interval = 3});
-    std::optional<TrainingStep> step;
-    if (compiled) {
-      step.emplace(compile_training_step(net, nn::MSELoss(), optimizer, {x, y},
-                                         {.max_grad_norm = 1, .scaler = &scaler}));
+  for (const Device device : devices()) {
+    const Trained eager = train(device, false), compiled = train(device, true);
+    EXPECT_EQ(eager.values, compiled.values) << to_string(device);
+    for (const Trained& t : {eager, compiled}) {
+      EXPECT_EQ(t.scale, 2048);  // grown, backed off, grown
+      EXPECT_EQ(t.found_inf, (std::vector<double>{0, 0, 0, 0, 1, 0, 0, 0}));
+      for (const float v : t.values) EXPECT_TRUE(std::isfinite(v));
     }
-    for (int i = 0; i < 8; ++i) {
-      const Tensor& in = i == 4 ? bad : x;
-      if (compiled) {
-        (*step)(in, y);
-      } else {
-        optimizer.zero_grad();
-        scaler.scale(mse_loss(net(in), y)).backward();
-        scaler.unscale_(optimizer);
-        nn::clip_grad_norm_(optimizer.parameters(), 1);
-        scaler.step(optimizer);
-        scaler.update();
-      }
-    }
-    EXPECT_EQ(scaler.get_scale(), 2048) << compiled;  // grown, backed off, grown
-    results.emplace_back();
-    for (const Tensor& p : net.parameters()) {
-      for (const float v : p.to_vector<float>()) results.back().push_back(v);
-    }
-    for (const float v : results.back()) EXPECT_TRUE(std::isfinite(v));
   }
-  EXPECT_EQ(results[0], results[1]);
 }
 
 TEST(Optimizer, KeepsParametersOf16Bits) {

@@ -1,6 +1,6 @@
 #pragma once
-// The loops of optimizer steps, once per instruction set. The parameter and its state are read and
-// written.
+// The loops of optimizer steps and of what comes before them, once per instruction set. The
+// parameter and its state are read and written.
 
 #include "isa.h"
 #include "loop.h"
@@ -20,9 +20,15 @@ struct AdamLoop {
   bool amsgrad;
 };
 
+/// Unscale. Operand: a gradient. `found_inf` may be another thread's too.
+struct UnscaleLoop {
+  double inverse;
+  float* found_inf;
+};
+
 /// For float and double.
 struct UpdateTable {
-  Loop sgd[2], adam[2];
+  Loop sgd[2], adam[2], unscale[2];
 };
 
 namespace sse2 {

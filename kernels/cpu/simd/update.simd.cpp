@@ -74,8 +74,25 @@ void adam(const void* self, int64_t n, void* const* operands) {
   }
 }
 
+/// 0 times what is finite is 0, and NaN otherwise.
+template <class T>
+void unscale(const void* self, int64_t n, void* const* operands) {
+  const UnscaleLoop op = *static_cast<const UnscaleLoop*>(self);
+  T* grad = static_cast<T*>(operands[0]);
+  const Vec<T> inverse = spread<T>(op.inverse);
+  Vec<T> zeros{};
+  for (int64_t i = 0; i < n; i += kWidth<T>) {
+    const Vec<T> g = load_n(grad + i, n - i) * inverse;
+    zeros = zeros + g * spread<T>(0);
+    store_n(grad + i, g, n - i);
+  }
+  constexpr float one = 1;
+  if (sum(zeros) != 0) __atomic_store(op.found_inf, &one, __ATOMIC_RELAXED);
+}
+
 }  // namespace
 
-constinit const UpdateTable update_table = {{sgd<float>, sgd<double>}, {adam<float>, adam<double>}};
+constinit const UpdateTable update_table = {
+    {sgd<float>, sgd<double>}, {adam<float>, adam<double>}, {unscale<float>, unscale<double>}};
 
 }  // namespace reprise::cpu::REPRISE_ISA

@@ -6,6 +6,7 @@
 
 #include "../../../core/cuda.h"
 #include "../../../core/dispatch.h"
+#include "../../../core/ops/scaling.h"
 #include "../../../optim/optim.h"
 #include "../op_testing.h"
 
@@ -103,6 +104,37 @@ TEST_F(CudaUpdate, GivesTheBitsOfTheCpu) {
 TEST_F(CudaUpdate, MatchesTheCpu) {
   expect_same_as_cpu(AdamStep{}, 2e-7);
   expect_same_as_cpu(AdamStep{.weight_decay = 0.1, .amsgrad = true}, 2e-7);
+}
+
+TEST_F(CudaUpdate, UnscalesWithTheBitsOfTheCpu) {
+  Tensors here{full({}, 3.0)}, there;
+  std::vector<Layout> layouts{dense};
+  const auto add = [&](const Shape& shape, DType dtype, auto layout, auto) {
+    here.push_back(sample(shape, dtype, here.size()));
+    layouts.emplace_back(layout);
+  };
+  for_each_parameter(add);
+  for (const DType dtype : {float16, bfloat16}) {
+    add({4096 * 2 + 13}, dtype, dense, dense);
+    add({1000, 9}, dtype, shifted, dense);
+    add({9, 70, 31}, dtype, transposed, dense);
+  }
+  for (size_t i = 0; i < here.size(); ++i) there.push_back(layouts[i](here[i].cuda()));
+  const auto unscale = [](const Tensors& in) {
+    return dispatch(Model(Unscale{}), in).front().item<float>();
+  };
+  EXPECT_EQ(unscale(here), 0);
+  EXPECT_EQ(unscale(there), 0);
+  for (size_t i = 0; i < here.size(); ++i) expect_same_bits(there[i].cpu(), here[i]);
+  for (size_t i = 1; i < here.size(); ++i) {  // one bad value, the last of a gradient
+    if (here[i].numel() == 0 || (i > 10 && i < 595)) continue;
+    Tensor last = there[i];
+    while (last.dim() > 0) last = select(last, 0, -1);
+    const float before = last.item<float>();
+    last.fill_(i % 2 == 0 ? INFINITY : NAN);
+    EXPECT_EQ(unscale(there), 1) << i;
+    last.fill_(before);
+  }
 }
 
 TEST_F(CudaUpdate, CarriesNaNAsTheCpu) {
