@@ -15,6 +15,7 @@ namespace {
 constinit thread_local const cuda::StreamGuard* innermost = nullptr;
 
 constinit std::atomic<bool> tf32 = false;
+constinit std::atomic<uint64_t> settings_version = 0;
 
 const cuda::Stream* guarded_stream(int device) noexcept {
   for (const cuda::StreamGuard* guard = innermost; guard != nullptr; guard = guard->before()) {
@@ -33,6 +34,9 @@ void* detail::current_stream(int device) noexcept {
   const cuda::Stream* stream = guarded_stream(device);
   return stream == nullptr ? nullptr : stream->handle();
 }
+
+uint64_t detail::kernel_settings() noexcept { return settings_version; }
+void detail::kernel_settings_changed() noexcept { ++settings_version; }
 
 namespace cuda {
 
@@ -166,7 +170,9 @@ void empty_cache(int device) {
   context.pinned().trim();
 }
 
-void set_allow_tf32(bool allow) noexcept { tf32 = allow; }
+void set_allow_tf32(bool allow) noexcept {
+  if (tf32.exchange(allow) != allow) detail::kernel_settings_changed();
+}
 bool allow_tf32() noexcept { return tf32; }
 
 }  // namespace cuda

@@ -132,7 +132,7 @@ REPRISE_API void reset_peak_memory(int device = 0);
 REPRISE_API void empty_cache(int device = 0);
 
 /// Whether float32 matrix products and convolutions may round their factors to TF32 (10 bits of
-/// mantissa). Off unless set; for the whole process. Captured programs keep what was set then.
+/// mantissa). Off unless set; for the whole process. Programs are captured anew when it changes.
 REPRISE_API void set_allow_tf32(bool allow) noexcept;
 REPRISE_API bool allow_tf32() noexcept;
 

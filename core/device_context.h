@@ -59,6 +59,10 @@ class DeviceContextGuard {
 /// The stream of this thread on that device; null for the default one.
 void* current_stream(int device) noexcept;
 
+/// Changes with every setting by which kernels are chosen: what was captured before is out of date.
+uint64_t kernel_settings() noexcept;
+void kernel_settings_changed() noexcept;
+
 struct CudaBlock {
   void* data;
   std::function<void(void*)> deleter;

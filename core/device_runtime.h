@@ -67,14 +67,16 @@ class DeviceRuntime {
   /// Runs the kernel of `op` with that device as the current one.
   virtual void launch(const OpBase& op, const Launch& launch, int device) = 0;
 
-  /// Until end_capture what this thread puts on `stream`, not the default one, is kept and not run.
-  virtual void begin_capture(int device, void* stream) = 0;
-  /// Whatever happened since, the stream can be used again.
+  /// Until end_capture what this thread puts on the stream that is returned, which no memory
+  /// belongs to, is kept and not run.
+  virtual void* begin_capture(int device) = 0;
+  /// Whatever happened since, another capture may begin.
   virtual CapturedGraph end_capture(int device, void* stream) noexcept = 0;
   /// The copy that was kept last, for `set_copy`.
   virtual void* captured_copy(int device, void* stream) = 0;
-  /// Gives a copy within a device other addresses, from the next launch on.
-  virtual void set_copy(int device, void* graph, void* copy, void* to, const void* from,
+  /// Gives a copy within a device other addresses, from the next launch on. False when a graph
+  /// cannot copy that memory (of another kind or pool, say): then launches leave the copy out.
+  virtual bool set_copy(int device, void* graph, void* copy, void* to, const void* from,
                         size_t bytes) = 0;
   /// Launches of one graph run one after the other. One thread at a time.
   virtual void launch_graph(int device, void* graph, void* stream) = 0;

@@ -4,6 +4,7 @@
 
 #include "../core/device_context.h"
 #include "../core/ops/host_call.h"
+#include "../core/ops/random.h"
 #include "../core/random.h"
 #include "arena.h"
 
@@ -13,8 +14,7 @@ namespace {
 constexpr size_t kPlaceAlignment = 256;
 /// Copying more than this for each call takes longer than launching the calls one by one.
 constexpr size_t kCopiedPerCall = 4 << 20;
-
-bool is_gpu(Device device) { return device.kind == Device::Kind::cuda; }
+constexpr int kLoops = 2;
 
 /// Bytes from the first to the last element.
 size_t bytes_spanned(const Meta& meta) {
@@ -24,163 +24,255 @@ size_t bytes_spanned(const Meta& meta) {
   return static_cast<size_t>(last + 1) * size_of(meta.dtype);
 }
 
+size_t bytes_of_place(const Port& port) {
+  return (bytes_spanned(port.meta) + kPlaceAlignment - 1) / kPlaceAlignment * kPlaceAlignment;
+}
+
+bool can_be_captured(const BoundCall& call, Device device) {
+  return call.device == device && !call.op->traits().crosses && as<HostCall>(*call.op) == nullptr;
+}
+
+uint64_t blocks_of(const BoundCall& call) {
+  const auto* random = as<NextBlocks>(*call.op);
+  return random == nullptr ? 0 : random_blocks_for(static_cast<uint64_t>(random->count));
+}
+
+std::string counted(size_t count, std::string_view what) {
+  return text(count, " ", what, count == 1 ? "" : "s");
+}
+
 }  // namespace
 
 std::optional<Device> gpu_of(const Graph& graph) {
   for (const Value& value : graph.values) {
-    if (is_gpu(value.meta.device)) return value.meta.device;
+    if (value.meta.device.kind == Device::Kind::cuda) return value.meta.device;
   }
   return {};
 }
 
-std::string obstacle_to_capture(const Graph& graph) {
-  for (const Call& call : graph.code) {
-    if (const auto* host = as<HostCall>(*call.op)) {
-      return text("the C++ function ", host->label, " is called in each run");
-    }
-  }
-  const Device gpu = *gpu_of(graph);
-  const auto elsewhere = [&](ValueId id) { return graph.meta(id).device != gpu; };
-  const auto found = [&](std::span<const ValueId> ids) -> std::string {
-    const auto at = std::ranges::find_if(ids, elsewhere);
-    if (at == ids.end()) return {};
-    return text("values lie on ", gpu, " and on ", graph.meta(*at).device);
-  };
-  std::string why = found(graph.inputs);
-  if (why.empty()) why = found(graph.outputs);
-  for (size_t i = static_cast<size_t>(graph.prologue); why.empty() && i < graph.code.size(); ++i) {
-    why = found(graph.code[i].in);
-    if (why.empty()) why = found(graph.code[i].out);
-  }
-  return why;
-}
-
-CudaReplay::CudaReplay(Device device) : device_(device), counter_meta_({2}, int64, device) {}
+CudaReplay::CudaReplay(Device device)
+    : device_(device), counter_meta_({2}, int64, device), settings_(kernel_settings()) {}
 
 CudaReplay::~CudaReplay() {
-  if (graph_ == nullptr || !cuda::is_available()) return;
-  device_context(device_, "program").runtime().destroy_graph(device_.index, graph_);
+  if (cuda::is_available()) drop_graphs();
+}
+
+DeviceRuntime& CudaReplay::runtime() const { return device_context(device_, "program").runtime(); }
+
+// ---- segments and places
+
+void CudaReplay::bind(std::span<const BoundCall> calls, std::span<Port> inputs,
+                      std::span<Port> outputs) {
+  calls_ = calls.size();
+  divide(calls);
+  if (std::ranges::none_of(segments_, &Segment::is_captured)) {
+    why_loop_ = reprise::text("none of them is a kernel of ", device_);
+  } else {
+    take_places(inputs, outputs);
+    begin_and_end_with_graphs();
+  }
+}
+
+void CudaReplay::divide(std::span<const BoundCall> calls) {
+  for (size_t i = 0; i < calls.size(); ++i) {
+    const bool is_captured = can_be_captured(calls[i], device_);
+    if (segments_.empty() || segments_.back().is_captured != is_captured) {
+      segments_.push_back({i, i, is_captured, 0});
+    }
+    segments_.back().end = i + 1;
+    segments_.back().blocks += blocks_of(calls[i]);
+  }
+}
+
+void CudaReplay::take_places(std::span<Port> inputs, std::span<Port> outputs) {
+  std::vector<Port*> ports;
+  for (Port& port : inputs) ports.push_back(&port);
+  for (Port& port : outputs) ports.push_back(&port);
+  std::erase_if(ports, [&](const Port* port) { return port->meta.device != device_; });
+  size_t total = 0, captured = 0;
+  for (const Port* port : ports) {
+    total += bytes_of_place(*port);
+    if (!port->written || bytes_spanned(port->meta) == port->meta.nbytes()) continue;
+    why_loop_ = "an input that it writes does not lie dense";
+  }
+  for (const Segment& segment : segments_) {
+    if (segment.is_captured) captured += segment.end - segment.begin;
+  }
+  if (total > kCopiedPerCall * captured) {
+    why_loop_ =
+        reprise::text("its inputs and outputs of ", total, " bytes would be copied in each run");
+  }
+  if (!why_loop_.empty()) return;
+  memory_ = lasting_memory(total, device_);
+  std::byte* place = memory_->data();
+  for (Port* port : ports) {
+    const PortCopy copy{port, place, bytes_spanned(port->meta)};
+    const bool is_input = port < inputs.data() + inputs.size() && port >= inputs.data();
+    if (is_input && copy.bytes > 0) in_.push_back(copy);
+    if ((!is_input || port->written) && copy.bytes > 0) out_.push_back(copy);
+    port->settle(place);
+    place += bytes_of_place(*port);
+  }
+}
+
+/// Host steps at either end see what is copied there.
+void CudaReplay::begin_and_end_with_graphs() {
+  if (!in_.empty() && !segments_.front().is_captured) {
+    segments_.insert(segments_.begin(), Segment{0, 0, true, 0});
+  }
+  if (!out_.empty() && !segments_.back().is_captured) {
+    segments_.push_back({calls_, calls_, true, 0});
+  }
 }
 
 // ---- random numbers
 
-View CudaReplay::take_counter(int64_t count) {
+View CudaReplay::counter() {
   if (!counter_) counter_ = lasting_memory(counter_meta_.nbytes(), device_);
-  blocks_ += random_blocks_for(static_cast<uint64_t>(count));
   return {counter_->data(), &counter_meta_};
 }
 
-void CudaReplay::draw_numbers() {
-  if (!counter_) return;
+/// Takes from the generator what a segment will draw. The counter is written only when somebody
+/// else drew since.
+void CudaReplay::draw_numbers(uint64_t blocks) {
+  if (blocks == 0) return;
   Generator& generator = default_generator();
-  const std::array now{generator.seed(), generator.reserve(2 * blocks_)};
+  const std::array now{generator.seed(), generator.reserve(2 * blocks)};
   if (counter_stands_ != now) {
-    DeviceRuntime& runtime = device_context(device_, "program").runtime();
-    runtime.copy({counter_->data(), device_}, {const_cast<uint64_t*>(now.data()), Device::cpu()},
-                 sizeof now, current_stream(device_.index));
+    runtime().copy({counter_->data(), device_}, {const_cast<uint64_t*>(now.data()), Device::cpu()},
+                   sizeof now, current_stream(device_.index));
   }
-  counter_stands_ = {now[0], now[1] + blocks_};
+  counter_stands_ = {now[0], now[1] + blocks};
 }
 
-// ---- the graph
+// ---- running
 
-void CudaReplay::capture(std::span<Port> inputs, std::span<Port> outputs, size_t calls,
-                         const std::function<void()>& run) {
-  const std::thread::id thread = std::this_thread::get_id();
-  const bool ran_here = std::exchange(ran_on_, thread) == thread;
-  if (was_tried_ || !ran_here) return;
-  was_tried_ = true;
-  std::vector<Port*> ports;
-  for (Port& port : inputs) ports.push_back(&port);
-  for (Port& port : outputs) ports.push_back(&port);
+void CudaReplay::run(const RunCalls& calls) {
+  if (settings_ != kernel_settings()) {
+    drop_graphs();
+    settings_ = kernel_settings();
+  }
+  const bool launches = is_captured_;
   try {
-    take_places(ports, calls);
-    record(ports, inputs.size(), run);
-    for (Port* port : ports) port->patches.clear();
-  } catch (const std::exception& error) {
-    why_loop_ = error.what();
-    memory_.reset();
+    for (Segment& segment : segments_) {
+      draw_numbers(segment.blocks);
+      if (segment.graph != nullptr)
+        launch(segment);
+      else
+        queue(segment, calls, false);
+    }
+  } catch (...) {
+    counter_stands_.reset();  // where the counter stands nobody knows
+    throw;
   }
-  for (size_t i = 0; i < places_.size(); ++i) ports[i]->bind(places_[i].bound);
+  if (!launches && why_loop_.empty() && ++loops_ == kLoops) capture(calls);
 }
 
-void CudaReplay::take_places(std::span<Port* const> ports, size_t calls) {
-  size_t total = 0;
-  for (const Port* port : ports) {
-    const size_t bytes = bytes_spanned(port->meta);
-    check(!port->written || bytes == port->meta.nbytes(), ErrorKind::Value,
-          "an input that it writes does not lie dense");
-    places_.push_back({nullptr, bytes, port->bound});
-    total += (bytes + kPlaceAlignment - 1) / kPlaceAlignment * kPlaceAlignment;
-  }
-  check(total <= kCopiedPerCall * calls, ErrorKind::Value, "its inputs and outputs of ", total,
-        " bytes would be copied in each run");
-  memory_ = lasting_memory(total, device_);
-  std::byte* next = memory_->data();
-  for (size_t i = 0; i < ports.size(); ++i) {
-    places_[i].data = next;
-    ports[i]->bind(next);
-    next += (places_[i].bytes + kPlaceAlignment - 1) / kPlaceAlignment * kPlaceAlignment;
-  }
-}
-
-void CudaReplay::record(std::span<Port* const> ports, size_t inputs,
-                        const std::function<void()>& run) {
-  DeviceRuntime& runtime = device_context(device_, "program").runtime();
-  const cuda::Stream stream(device_.index);
-  const cuda::StreamGuard guard(stream);
-  const auto captured_copy = [&](void* to, void* from, size_t bytes) -> void* {
-    if (bytes == 0) return nullptr;
-    runtime.copy({to, device_}, {from, device_}, bytes, stream.handle());
-    return runtime.captured_copy(device_.index, stream.handle());
+/// What a segment consists of, run or, when `captures`, put into its graph.
+void CudaReplay::queue(Segment& segment, const RunCalls& calls, bool captures) {
+  void* const stream = current_stream(device_.index);
+  const auto queue_copies = [&](std::vector<PortCopy>& copies, bool in) {
+    for (PortCopy& c : copies) {
+      copy(c, in, stream);
+      if (!captures) continue;
+      c.node = runtime().captured_copy(device_.index, stream);
+      c.bound = c.port->bound;
+    }
   };
-  runtime.begin_capture(device_.index, stream.handle());
+  if (&segment == &segments_.front()) queue_copies(in_, true);
+  calls(segment.begin, segment.end);
+  if (&segment == &segments_.back()) queue_copies(out_, false);
+}
+
+void CudaReplay::copy(const PortCopy& c, bool in, void* stream) {
+  const MemoryPlace place{c.place, device_}, tensor{c.port->bound, device_};
+  runtime().copy(in ? place : tensor, in ? tensor : place, c.bytes, stream);
+}
+
+// ---- graphs
+
+void CudaReplay::capture(const RunCalls& calls) {
+  try {
+    for (Segment& segment : segments_) {
+      if (segment.is_captured) record(segment, calls);
+    }
+    is_captured_ = true;
+  } catch (const std::exception& error) {
+    drop_graphs();
+    why_loop_ = error.what();
+  }
+}
+
+void CudaReplay::record(Segment& segment, const RunCalls& calls) {
+  void* const stream = runtime().begin_capture(device_.index);
   std::string failure;
   try {
-    for (size_t i = 0; i < inputs; ++i) {
-      Place& place = places_[i];
-      place.copy_in = captured_copy(place.data, place.bound, place.bytes);
-    }
-    run();
-    for (size_t i = 0; i < ports.size(); ++i) {
-      Place& place = places_[i];
-      const bool is_written = i >= inputs || ports[i]->written;
-      if (is_written) place.copy_out = captured_copy(place.bound, place.data, place.bytes);
-    }
+    const cuda::StreamGuard guard(cuda::Stream::adopt(stream, device_.index));
+    queue(segment, calls, true);
   } catch (const std::exception& error) {
     failure = error.what();
   }
-  const CapturedGraph made = runtime.end_capture(device_.index, stream.handle());
-  graph_ = made.graph;
-  kernels_ = made.kernels;
-  if (failure.empty() && graph_ != nullptr) return;
-  if (graph_ != nullptr) runtime.destroy_graph(device_.index, std::exchange(graph_, nullptr));
-  fail(ErrorKind::Device, failure.empty() ? made.why_not : failure);
+  const CapturedGraph made = runtime().end_capture(device_.index, stream);
+  segment.graph = made.graph;
+  kernels_ += made.kernels;
+  if (failure.empty()) failure = made.why_not;
+  if (!failure.empty()) fail(ErrorKind::Device, failure);
 }
 
-void CudaReplay::launch(std::span<const Port> inputs, std::span<const Port> outputs) {
-  DeviceRuntime& runtime = device_context(device_, "program").runtime();
-  Place* place = places_.data();
-  for (const std::span<const Port> ports : {inputs, outputs}) {
-    for (const Port& port : ports) set_copies(runtime, *place++, port.bound);
+void CudaReplay::launch(const Segment& segment) {
+  void* const stream = current_stream(device_.index);
+  const bool first = &segment == &segments_.front(), last = &segment == &segments_.back();
+  if (first) {
+    for (PortCopy& c : in_) {
+      aim(c, segment.graph, true);
+      if (c.is_apart) copy(c, true, stream);
+    }
   }
-  runtime.launch_graph(device_.index, graph_, current_stream(device_.index));
+  if (last) {
+    for (PortCopy& c : out_) aim(c, segment.graph, false);
+  }
+  runtime().launch_graph(device_.index, segment.graph, stream);
+  if (!last) return;
+  for (const PortCopy& c : out_) {
+    if (c.is_apart) copy(c, false, stream);
+  }
 }
 
-void CudaReplay::set_copies(DeviceRuntime& runtime, Place& place, void* data) {
-  if (data == place.bound) return;
-  const auto set = [&](void* copy, void* to, const void* from) {
-    if (copy != nullptr) runtime.set_copy(device_.index, graph_, copy, to, from, place.bytes);
-  };
-  set(place.copy_in, place.data, data);
-  set(place.copy_out, data, place.data);
-  place.bound = data;
+void CudaReplay::aim(PortCopy& c, void* graph, bool in) {
+  void* const tensor = c.port->bound;
+  if (tensor == c.bound) return;
+  c.bound = nullptr;  // until all is set
+  c.is_apart = !runtime().set_copy(device_.index, graph, c.node, in ? c.place : tensor,
+                                   in ? tensor : c.place, c.bytes);
+  c.bound = tensor;
 }
 
-std::string CudaReplay::text(size_t calls) const {
-  if (graph_ != nullptr) return reprise::text("one CUDA graph of ", kernels_, " kernels");
-  if (!was_tried_) return reprise::text("a loop of ", calls, " calls until its second run");
-  return reprise::text("a loop of ", calls, " calls, since ", why_loop_);
+void CudaReplay::drop_graphs() noexcept {
+  for (Segment& segment : segments_) {
+    void* const graph = std::exchange(segment.graph, nullptr);
+    if (graph != nullptr) runtime().destroy_graph(device_.index, graph);
+  }
+  for (PortCopy& c : in_) c.is_apart = false;
+  for (PortCopy& c : out_) c.is_apart = false;
+  is_captured_ = false;
+  loops_ = 0;
+  kernels_ = 0;
+}
+
+std::string CudaReplay::text() const {
+  using reprise::text;
+  const std::string loop = text("a loop of ", counted(calls_, "call"));
+  if (!why_loop_.empty()) return text(loop, ", since ", why_loop_);
+  if (!is_captured_) return text(loop, " until it has run twice");
+  size_t graphs = 0, host_steps = 0;
+  for (const Segment& s : segments_) {
+    graphs += s.is_captured ? 1 : 0;
+    host_steps += s.is_captured ? 0 : s.end - s.begin;
+  }
+  std::string out = graphs == 1 ? "one CUDA graph" : text(graphs, " CUDA graphs");
+  out += text(" of ", counted(static_cast<size_t>(kernels_), "kernel"));
+  if (host_steps > 0) out += text(" and ", counted(host_steps, "host step"));
+  return out;
 }
 
 }  // namespace reprise::detail

@@ -1,13 +1,18 @@
 #pragma once
-// How a program whose values lie on one GPU is run: its calls one after the other, until a thread
-// has run it once, and from then on as one CUDA Graph. Tensors of the caller have places of their
-// own there: the graph begins and ends with copies, whose other ends each run sets anew. The
-// numbers of its random ops come from a counter on the device, which moves as the generator does.
+// How a program with values on a GPU is run. Its calls fall into segments: those in a row that a
+// CUDA Graph can hold, and between them host steps, which the host starts in each run (C++
+// functions, copies to and from it, kernels elsewhere). A program runs as a loop twice, for kernels
+// set up what they need when a thread first runs them. The thread of the second run then captures
+// the segments, and from there on a run launches their graphs.
+//
+// Tensors of the caller have places of their own, in the loop as well, so that kernels meet the
+// same alignment everywhere: the first graph begins with copies to them, the last one ends with
+// copies back, and each run sets the other ends of these anew. The numbers of random ops come from
+// a counter on the device, which moves as the generator does.
 
 #include <array>
 #include <functional>
 #include <optional>
-#include <thread>
 
 #include "../core/device_runtime.h"
 #include "../core/storage.h"
@@ -17,56 +22,67 @@ namespace reprise::detail {
 
 /// A GPU on which values of `graph` lie; none when all are on the CPU.
 std::optional<Device> gpu_of(const Graph& graph);
-/// Why no CUDA Graph can be made of such a graph; empty when one may be.
-std::string obstacle_to_capture(const Graph& graph);
 
 class CudaReplay {
  public:
+  /// Runs the calls begin .. end - 1 on the current stream.
+  using RunCalls = std::function<void(size_t begin, size_t end)>;
+
   explicit CudaReplay(Device device);
   ~CudaReplay();
   CudaReplay(const CudaReplay&) = delete;
 
-  /// What NextBlocks{count} moves; each run has one such call more.
-  View take_counter(int64_t count);
-  /// Takes from the generator what the calls of a run will draw.
-  void draw_numbers();
-  /// A run did not come to its end: the counter stands who knows where.
-  void forget_numbers() { counter_stands_.reset(); }
+  Device device() const { return device_; }
+  /// What the NextBlocks of a program move.
+  View counter();
+  /// Once all calls are there; they and the ports stay where they are.
+  void bind(std::span<const BoundCall> calls, std::span<Port> inputs, std::span<Port> outputs);
+  /// One run for what the ports are bound to.
+  void run(const RunCalls& calls);
 
-  /// Makes a graph of `run`, so many calls that read and write what the ports are bound to, which
-  /// are tensors of a caller. Does nothing unless this thread has run them before, for kernels set
-  /// up what they need in their first run, and after a failure.
-  void capture(std::span<Port> inputs, std::span<Port> outputs, size_t calls,
-               const std::function<void()>& run);
-  bool is_captured() const { return graph_ != nullptr; }
-  /// Runs the graph for what the ports are bound to.
-  void launch(std::span<const Port> inputs, std::span<const Port> outputs);
-
-  /// "one CUDA graph of 12 kernels", or "a loop of ... calls, since ..."
-  std::string text(size_t calls) const;
+  /// "one CUDA graph of 12 kernels", "2 CUDA graphs of 9 kernels and 1 host step", or "a loop of 12
+  /// calls, since ..."
+  std::string text() const;
 
  private:
-  /// Where the tensor of one port is copied to or from.
-  struct Place {
-    std::byte* data;
+  struct Segment {
+    size_t begin, end;  // calls
+    bool is_captured;   // or host steps
+    uint64_t blocks;    // of random numbers that it draws
+    void* graph = nullptr;
+  };
+  /// Between the tensor of a port and its place.
+  struct PortCopy {
+    const Port* port;
+    std::byte* place;
     size_t bytes;
-    void* bound;                                   // that tensor
-    void *copy_in = nullptr, *copy_out = nullptr;  // nodes of the graph
+    void *node = nullptr, *bound = nullptr;  // of the graph, and the tensor that it is set to
+    bool is_apart = false;                   // the graph does not take that tensor's memory
   };
 
-  void take_places(std::span<Port* const> ports, size_t calls);
-  void record(std::span<Port* const> ports, size_t inputs, const std::function<void()>& run);
-  void set_copies(DeviceRuntime& runtime, Place& place, void* data);
+  void divide(std::span<const BoundCall> calls);
+  void take_places(std::span<Port> inputs, std::span<Port> outputs);
+  void begin_and_end_with_graphs();
+  void draw_numbers(uint64_t blocks);
+  void queue(Segment& segment, const RunCalls& calls, bool captures);
+  void capture(const RunCalls& calls);
+  void record(Segment& segment, const RunCalls& calls);
+  void launch(const Segment& segment);
+  void aim(PortCopy& copy, void* graph, bool in);
+  void copy(const PortCopy& copy, bool in, void* stream);
+  void drop_graphs() noexcept;
+  DeviceRuntime& runtime() const;
 
   const Device device_;
   const Meta counter_meta_;
   Ref<Storage> counter_, memory_;  // memory_: of the places
-  uint64_t blocks_ = 0;            // that a run draws
   std::optional<std::array<uint64_t, 2>> counter_stands_;
-  std::thread::id ran_on_;
-  bool was_tried_ = false;
-  std::vector<Place> places_;  // of inputs, then of outputs
-  void* graph_ = nullptr;
+  std::vector<Segment> segments_;
+  std::vector<PortCopy> in_, out_;  // of the first segment and of the last
+  uint64_t settings_;               // kernel_settings() that loops and graphs were made with
+  int loops_ = 0;
+  bool is_captured_ = false;
+  size_t calls_ = 0;
   int64_t kernels_ = 0;
   std::string why_loop_;
 };

@@ -12,8 +12,11 @@
 // alone run once and again after a capture changed through a tensor; after writing through
 // data<T>() call refresh.
 //
-// On a GPU runs are queued on the current stream. From its second run on a program whose values all
-// lie there is one CUDA Graph, unless C++ functions are called in between.
+// On a GPU runs are queued on the current stream. After two runs, on whatever thread, the kernels are
+// captured: from then on a program is one CUDA Graph, or one for each stretch between C++ functions
+// that it calls and copies from and to the host.
+//
+// A program is run by one thread at a time; give others a clone().
 
 #include <memory>
 #include <string>
@@ -88,7 +91,8 @@ class REPRISE_API Program {
   const Plan& plan() const;
   bool shares_arena_with(const Program& other) const;
   ProgramMemory memory() const;
-  /// "one CUDA graph of 12 kernels", "a loop of 12 calls"; on a GPU a loop says why it is one.
+  /// "a loop of 12 calls"; on a GPU "one CUDA graph of 12 kernels", "2 CUDA graphs of 9 kernels and
+  /// 1 host step", or a loop that says why it is one.
   std::string replay() const;
   /// Memory in figures, and a table of the largest values; on a GPU also how it runs.
   std::string report() const;

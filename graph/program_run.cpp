@@ -157,7 +157,7 @@ void ProgramState::check_captures(const Place& place) const {
        ", which the program ", last.written ? "writes" : "reads");
 }
 
-void ProgramState::run_steps(const std::vector<BoundCall>& list) {
+void ProgramState::run_steps(std::span<const BoundCall> list) {
   const BoundCall* step = list.data();
   const BoundCall* const end = step + list.size();
   try {
@@ -181,7 +181,7 @@ void ProgramState::run_checked(const std::vector<BoundCall>& list, MemoryCheck& 
     std::string_view op = "a view";
     for (; step != list.end() && step->call == call; ++step) {
       op = step->op->name();
-      run_steps({*step});
+      run_steps({&*step, 1});
     }
     checks.after(call, op);
   }
@@ -202,16 +202,9 @@ void ProgramState::run_prologue(MemoryCheck* checks) {
 
 void ProgramState::run_main() {
   if (replay == nullptr) return run_steps(steps);
-  try {
-    replay->draw_numbers();
-    if (replay->is_captured())
-      replay->launch(inputs, outputs);
-    else
-      run_steps(steps);
-  } catch (...) {
-    replay->forget_numbers();
-    throw;
-  }
+  replay->run([this](size_t begin, size_t end) {
+    run_steps(std::span(steps).subspan(begin, end - begin));
+  });
 }
 
 void ProgramState::run(std::span<const Tensor> in, std::span<const Tensor> out, bool fresh) {
@@ -234,9 +227,6 @@ void ProgramState::run(std::span<const Tensor> in, std::span<const Tensor> out, 
     inputs[i].bind((copied ? copies[i] : in[i]).raw_data());
   }
   for (size_t i = 0; i < out.size(); ++i) outputs[i].bind(out[i].raw_data());
-  if (replay != nullptr) {
-    replay->capture(inputs, outputs, steps.size(), [this] { run_steps(steps); });
-  }
   const auto bump_versions = [&] {
     for (const Ref<Storage>& storage : updated) storage->bump_version();
     for (size_t i = 0; i < in.size(); ++i) {

@@ -18,17 +18,15 @@ size_t MetaHash::operator()(const Meta* meta) const {
 
 ProgramState::ProgramState(std::shared_ptr<const Compiled> shared, std::shared_ptr<Arena> memory)
     : compiled(std::move(shared)), arena(std::move(memory)) {
-  if (const std::optional<Device> gpu = gpu_of(compiled->graph)) {
-    why_loop = obstacle_to_capture(compiled->graph);
-    if (why_loop.empty()) replay = std::make_unique<CudaReplay>(*gpu);
-  }
+  const std::optional<Device> gpu = gpu_of(compiled->graph);
+  if (gpu) replay = std::make_unique<CudaReplay>(*gpu);
   if (arena == nullptr) arena = std::make_shared<Arena>(compiled->plan.parts);
   build();
+  if (gpu) replay->bind(steps, inputs, outputs);
 }
 
 std::string ProgramState::how_it_runs() const {
-  if (replay != nullptr) return replay->text(steps.size());
-  return text("a loop of ", steps.size(), " calls", why_loop.empty() ? "" : ", since ", why_loop);
+  return replay != nullptr ? replay->text() : text("a loop of ", steps.size(), " calls");
 }
 
 void ProgramState::build() {
@@ -46,8 +44,8 @@ void ProgramState::build() {
     const Call& call = graph.code[i];
     if (call.op->traits().alias && call.into == kNoValue) continue;
     const std::span<const ValueId> out = call.out;
-    const auto* random = replay == nullptr ? nullptr : as<RandomBlocks>(*call.op);
-    if (random != nullptr) {
+    const auto* random = as<RandomBlocks>(*call.op);
+    if (random != nullptr && replay != nullptr && random->device == replay->device()) {
       add_random(*random, out[0], static_cast<int32_t>(i));
       continue;
     }
@@ -122,7 +120,7 @@ void ProgramState::add_step(const OpRef& op, std::span<const ValueId> in,
 
 void ProgramState::add_random(const RandomBlocks& op, ValueId out, int32_t call) {
   const std::span<View> all = take_views(2);
-  all[0] = replay->take_counter(op.count);
+  all[0] = replay->counter();
   all[1] = resolve(out, all[1]);
   const Model<NextBlocks> next({op.count});
   steps.push_back({next.keep(), {all.first(1), all.subspan(1), nullptr, {}}, call, op.device});

@@ -15,14 +15,6 @@ struct RandomBlocks;
 
 namespace reprise::detail {
 
-/// One op call with its operands resolved.
-struct BoundCall {
-  OpRef op;
-  Launch launch;
-  int32_t call;  // index into the code; its size for the copy of an output
-  Device device = {};
-};
-
 /// Bytes from the first to behind the last.
 struct Range {
   const std::byte *begin, *end;
@@ -73,12 +65,11 @@ struct ProgramState {
   void check_outputs(std::span<const Tensor> out) const;
   void check_overlaps(std::span<const Tensor> in, std::span<const Tensor> out);
 
-  /// "one CUDA graph of 12 kernels", "a loop of 12 calls"
+  /// As Program::replay says.
   std::string how_it_runs() const;
 
   std::shared_ptr<const Compiled> compiled;
-  std::string why_loop;                // for a program of a GPU of which no CUDA Graph can be made
-  std::unique_ptr<CudaReplay> replay;  // for the others
+  std::unique_ptr<CudaReplay> replay;  // where values lie on a GPU
   std::shared_ptr<Arena> arena;
   std::vector<View> views;
   /// Of equal metas all views use one, so that a run reads little memory besides the values.
@@ -103,7 +94,7 @@ struct ProgramState {
   void add_copy(size_t output);
   std::span<View> take_views(size_t count);
   void run_prologue(MemoryCheck* checks);
-  void run_steps(const std::vector<BoundCall>& list);
+  void run_steps(std::span<const BoundCall> list);
   void run_main();
   void run_checked(const std::vector<BoundCall>& list, MemoryCheck& checks);
 };

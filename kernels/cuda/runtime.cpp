@@ -48,6 +48,7 @@ cudaMemcpyKind kind_of(Device to, Device from) {
 struct Graph {
   cudaGraph_t graph = nullptr;
   cudaGraphExec_t exec = nullptr;
+  std::vector<cudaGraphNode_t> left_out = {};  // copies
 
   Graph() = default;
   Graph(const Graph&) = delete;
@@ -79,7 +80,8 @@ bool is_captured(cudaStream_t stream) {
 
 class CudaRuntime final : public DeviceRuntime {
  public:
-  explicit CudaRuntime(int devices) : devices_(devices), memory_(devices) {}
+  explicit CudaRuntime(int devices)
+      : devices_(devices), memory_(devices), capture_streams_(static_cast<size_t>(devices)) {}
 
   int device_count() override { return devices_; }
 
@@ -193,19 +195,24 @@ class CudaRuntime final : public DeviceRuntime {
     }
   }
 
-  void begin_capture(int device, void* stream) override {
+  void* begin_capture(int device) override {
     const OnDevice on(device);
     std::unique_lock lock(capture_);
+    cudaStream_t& stream = capture_streams_[static_cast<size_t>(device)];
+    if (stream == nullptr) stream = stream_of(make_stream(device, 0));
     // Relaxed: the first kernel of a library loads its code, which other modes refuse.
-    REPRISE_CUDA_CHECK(cudaStreamBeginCapture(stream_of(stream), cudaStreamCaptureModeRelaxed));
+    REPRISE_CUDA_CHECK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed));
     lock.release();  // until end_capture
+    return stream;
   }
   CapturedGraph end_capture(int device, void* stream) noexcept override {
     const std::lock_guard lock(capture_, std::adopt_lock);
     try {
-      const OnDevice on(device);
       auto made = std::make_unique<Graph>();
-      REPRISE_CUDA_CHECK(cudaStreamEndCapture(stream_of(stream), &made->graph));
+      const cudaError_t status = cudaStreamEndCapture(stream_of(stream), &made->graph);
+      if (status != cudaSuccess) leave_capture(device);
+      check_status(status, "cudaStreamEndCapture");
+      const OnDevice on(device);
       REPRISE_CUDA_CHECK(cudaGraphInstantiate(&made->exec, made->graph, 0));
       const int64_t kernels = made->kernels();
       return {made.release(), kernels, {}};
@@ -223,12 +230,24 @@ class CudaRuntime final : public DeviceRuntime {
     ensure(count == 1, "cuda: a capture without a last copy");
     return last[0];
   }
-  void set_copy(int device, void* graph, void* copy, void* to, const void* from,
+  bool set_copy(int device, void* graph, void* copy, void* to, const void* from,
                 size_t bytes) override {
     const OnDevice on(device);
-    REPRISE_CUDA_CHECK(cudaGraphExecMemcpyNodeSetParams1D(graph_of(graph).exec,
-                                                          static_cast<cudaGraphNode_t>(copy), to,
-                                                          from, bytes, cudaMemcpyDeviceToDevice));
+    Graph& of = graph_of(graph);
+    const cudaGraphExec_t exec = of.exec;
+    std::vector<cudaGraphNode_t>& left_out = of.left_out;
+    auto* const node = static_cast<cudaGraphNode_t>(copy);
+    const bool takes = cudaGraphExecMemcpyNodeSetParams1D(exec, node, to, from, bytes,
+                                                          cudaMemcpyDeviceToDevice) == cudaSuccess;
+    if (!takes) (void)cudaGetLastError();
+    const bool was_left_out = std::ranges::find(left_out, node) != left_out.end();
+    if (takes == !was_left_out) return takes;
+    REPRISE_CUDA_CHECK(cudaGraphNodeSetEnabled(exec, node, takes ? 1 : 0));
+    if (takes)
+      std::erase(left_out, node);
+    else
+      left_out.push_back(node);
+    return takes;
   }
   void launch_graph(int device, void* graph, void* stream) override {
     const OnDevice on(device);
@@ -237,8 +256,17 @@ class CudaRuntime final : public DeviceRuntime {
   void destroy_graph(int, void* graph) noexcept override { delete &graph_of(graph); }
 
  private:
+  /// A stream that cannot be got out of a capture is given up.
+  void leave_capture(int device) {
+    cudaStream_t& stream = capture_streams_[static_cast<size_t>(device)];
+    cudaStreamCaptureStatus status{};
+    const cudaError_t known = cudaStreamIsCapturing(stream, &status);
+    if (known != cudaSuccess || status != cudaStreamCaptureStatusNone) stream = nullptr;
+  }
+
   const int devices_;
   DeviceMemory memory_;
+  std::vector<cudaStream_t> capture_streams_;  // by device; null: not made yet
   std::recursive_mutex capture_;  // a device that is waited for as a whole must not be captured
 };
 

@@ -34,6 +34,7 @@ class FakeRuntime : public DeviceRuntime {
   int live_events = 0, live_pinned = 0, live_graphs = 0;
   std::string fault;                ///< what a kernel found
   std::string refused_in_captures;  ///< the name of an op
+  bool refuses_copies = false;      ///< set_copy
 
   int device_count() override { return devices_; }
   cuda::DeviceProperties properties(int device) override {
@@ -107,23 +108,23 @@ class FakeRuntime : public DeviceRuntime {
     run_on_host(op, launch);
   }
 
-  void begin_capture(int device, void* stream) override {
-    check(stream != nullptr, ErrorKind::Device, "the default stream cannot be captured");
-    note("begin capture ", device, stream);
+  void* begin_capture(int device) override {
+    log.push_back(text("begin capture ", device));
     capturing_ = std::make_unique<FakeGraph>();
-    captured_stream_ = stream;
+    return captured_stream_;
   }
-  CapturedGraph end_capture(int device, void* stream) noexcept override {
-    note("end capture ", device, stream);
+  CapturedGraph end_capture(int device, void*) noexcept override {
+    log.push_back(text("end capture ", device));
     ++live_graphs;
     const auto copies = static_cast<int64_t>(capturing_->copies.size());
     const int64_t kernels = static_cast<int64_t>(capturing_->work.size()) - copies;
     return {capturing_.release(), kernels, {}};
   }
   void* captured_copy(int, void*) override { return &capturing_->copies.back(); }
-  void set_copy(int, void*, void* copy, void* to, const void* from, size_t bytes) override {
+  bool set_copy(int, void*, void* copy, void* to, const void* from, size_t bytes) override {
     log.push_back("set copy");
-    *static_cast<Copied*>(copy) = {to, from, bytes};
+    *static_cast<Copied*>(copy) = {to, from, refuses_copies ? 0 : bytes};
+    return !refuses_copies;
   }
   void launch_graph(int device, void* graph, void* stream) override {
     note("launch graph ", device, stream);
@@ -178,7 +179,8 @@ class FakeRuntime : public DeviceRuntime {
 
   int devices_;
   std::unique_ptr<FakeGraph> capturing_;
-  void* captured_stream_ = nullptr;
+  char capture_queue_ = 0;
+  void* const captured_stream_ = &capture_queue_;
   std::map<void*, int64_t> blocks_;
   int64_t in_use_ = 0, kept_ = 0;
   std::set<void*> pinned_;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "calls.h"
 #include "device.h"
 #include "queue.h"
 
@@ -288,6 +289,7 @@ int lane() {
 }
 
 cudaError_t launch_grid(const cudaLaunchConfig_t& config, std::function<void()> thread) {
+  if (refuses("cudaLaunchKernel")) return keep_error(cudaErrorUnknown);
   if (!is_valid(config)) return keep_error(cudaErrorInvalidConfiguration);
   return enqueue(config.stream,
                  [config, thread = std::move(thread)] { return run_grid(config, thread); });

@@ -10,8 +10,10 @@
 #include <list>
 #include <map>
 #include <mutex>
+#include <string>
 #include <vector>
 
+#include "calls.h"
 #include "queue.h"
 
 struct CUstream_st {
@@ -29,7 +31,12 @@ struct CUgraph_st {
   std::list<CUgraphNode_st> nodes;  // they keep their places
 };
 struct CUgraphExec_st {
-  std::vector<std::pair<cudaGraphNode_t, reprise::emulator::Work>> work;
+  struct Step {
+    cudaGraphNode_t node;
+    reprise::emulator::Work work;
+    bool enabled = true;
+  };
+  std::vector<Step> steps;
 };
 
 namespace reprise::emulator {
@@ -67,6 +74,15 @@ cudaError_t allocate(void** block, size_t bytes) {
   return cudaSuccess;
 }
 
+bool is_on_device(const void* place) {
+  Memory& memory = Memory::get();
+  const std::lock_guard lock(memory.mutex);
+  const auto behind = memory.blocks.upper_bound(const_cast<void*>(place));
+  if (behind == memory.blocks.begin()) return false;
+  const auto& [block, bytes] = *std::prev(behind);
+  return static_cast<const std::byte*>(place) < static_cast<const std::byte*>(block) + bytes;
+}
+
 cudaError_t deallocate(void* block) {
   if (block == nullptr) return cudaSuccess;
   Memory& memory = Memory::get();
@@ -90,6 +106,36 @@ cudaError_t refuse_captures() {
 }
 
 }  // namespace
+
+namespace {
+
+std::atomic<bool> records_calls = false;
+std::atomic<int64_t> calls_to_refused = 0;
+std::mutex calls_mutex;
+std::vector<std::string> calls;
+
+}  // namespace
+
+std::vector<std::string> calls_of(const std::function<void()>& f) {
+  records_calls = true;
+  f();
+  records_calls = false;
+  const std::lock_guard lock(calls_mutex);
+  return std::exchange(calls, {});
+}
+
+void refuse_call(int64_t n) { calls_to_refused = n; }
+bool was_refused() { return calls_to_refused.exchange(0) < 0; }
+
+bool refuses(const char* call) {
+  if (records_calls) {
+    const std::lock_guard lock(calls_mutex);
+    calls.emplace_back(call);
+  }
+  if (calls_to_refused <= 0 || --calls_to_refused > 0) return false;
+  calls_to_refused = -1;
+  return true;
+}
 
 cudaError_t keep_error(cudaError_t status) {
   if (status != cudaSuccess) last_error = status;
@@ -137,8 +183,12 @@ const char* cudaGetErrorString(cudaError_t status) {
 
 cudaError_t cudaDriverGetVersion(int* version) { return *version = CUDART_VERSION, cudaSuccess; }
 cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
-cudaError_t cudaGetDevice(int* device) { return *device = 0, cudaSuccess; }
+cudaError_t cudaGetDevice(int* device) {
+  REPRISE_EMULATED_CALL;
+  return *device = 0, cudaSuccess;
+}
 cudaError_t cudaSetDevice(int device) {
+  REPRISE_EMULATED_CALL;
   return device == 0 ? cudaSuccess : keep_error(cudaErrorInvalidDevice);
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
@@ -163,11 +213,18 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
 cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
   return *least = 0, *greatest = -5, cudaSuccess;
 }
-cudaError_t cudaDeviceSynchronize() { return refuse_captures(); }
+cudaError_t cudaDeviceSynchronize() {
+  REPRISE_EMULATED_CALL;
+  return refuse_captures();
+}
 
-cudaError_t cudaMalloc(void** block, size_t bytes) { return allocate(block, bytes); }
+cudaError_t cudaMalloc(void** block, size_t bytes) {
+  REPRISE_EMULATED_CALL;
+  return allocate(block, bytes);
+}
 cudaError_t cudaFree(void* block) { return deallocate(block); }
 cudaError_t cudaMallocAsync(void** block, size_t bytes, cudaStream_t) {
+  REPRISE_EMULATED_CALL;
   return allocate(block, bytes);
 }
 cudaError_t cudaFreeAsync(void* block, cudaStream_t) { return deallocate(block); }
@@ -190,6 +247,7 @@ cudaError_t cudaFreeHost(void* block) { return std::free(block), cudaSuccess; }
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind,
                             cudaStream_t stream) {
+  REPRISE_EMULATED_CALL;
   const cudaError_t status = enqueue(stream, copying(to, from, bytes));
   if (stream != nullptr && stream->captures) stream->graph->nodes.back().is_copy = true;
   return status;
@@ -199,10 +257,12 @@ cudaError_t cudaMemcpyPeerAsync(void* to, int, const void* from, int, size_t byt
   return cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream);
 }
 cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stream) {
+  REPRISE_EMULATED_CALL;
   return enqueue(stream, [=] { return std::memset(to, value, bytes), cudaSuccess; });
 }
 
 cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned, int) {
+  REPRISE_EMULATED_CALL;
   return *stream = new CUstream_st, cudaSuccess;
 }
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
@@ -213,14 +273,22 @@ cudaError_t cudaStreamCreate(cudaStream_t* stream) {
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) { return delete stream, cudaSuccess; }
 cudaError_t cudaStreamQuery(cudaStream_t stream) { return refuse_capture(stream); }
-cudaError_t cudaStreamSynchronize(cudaStream_t stream) { return refuse_capture(stream); }
-cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  REPRISE_EMULATED_CALL;
+  return refuse_capture(stream);
+}
+cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) {
+  REPRISE_EMULATED_CALL;
+  return cudaSuccess;
+}
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  REPRISE_EMULATED_CALL;
   return *event = new CUevent_st, cudaSuccess;
 }
 cudaError_t cudaEventDestroy(cudaEvent_t event) { return delete event, cudaSuccess; }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+  REPRISE_EMULATED_CALL;
   return event->recorded = true, cudaSuccess;
 }
 cudaError_t cudaEventQuery(cudaEvent_t) { return cudaSuccess; }
@@ -244,6 +312,7 @@ cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t*, const void*, void**) 
 }
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  REPRISE_EMULATED_CALL;
   if (stream == nullptr || stream->captures) return keep_error(cudaErrorStreamCaptureUnsupported);
   ++captures;
   stream->captures = true;
@@ -252,6 +321,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  REPRISE_EMULATED_CALL;
   if (!stream->captures) return keep_error(cudaErrorIllegalState);
   --captures;
   stream->captures = false;
@@ -262,6 +332,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
 }
 cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode*) { return cudaSuccess; }
 cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
+  REPRISE_EMULATED_CALL;
   *status = stream == nullptr || !stream->captures ? cudaStreamCaptureStatusNone
             : stream->spoilt                       ? cudaStreamCaptureStatusInvalidated
                                                    : cudaStreamCaptureStatusActive;
@@ -271,6 +342,7 @@ cudaError_t cudaStreamGetCaptureInfo(cudaStream_t stream, cudaStreamCaptureStatu
                                      unsigned long long*, cudaGraph_t*,
                                      const cudaGraphNode_t** last, const cudaGraphEdgeData**,
                                      size_t* count) {
+  REPRISE_EMULATED_CALL;
   thread_local cudaGraphNode_t node = nullptr;
   (void)cudaStreamIsCapturing(stream, status);
   *count = *status == cudaStreamCaptureStatusActive && !stream->graph->nodes.empty() ? 1 : 0;
@@ -278,25 +350,37 @@ cudaError_t cudaStreamGetCaptureInfo(cudaStream_t stream, cudaStreamCaptureStatu
   return *last = &node, cudaSuccess;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {
+  REPRISE_EMULATED_CALL;
   *exec = new CUgraphExec_st;
-  for (CUgraphNode_st& node : graph->nodes) (*exec)->work.emplace_back(&node, node.work);
+  for (CUgraphNode_st& node : graph->nodes) (*exec)->steps.push_back({&node, node.work});
   return cudaSuccess;
 }
 cudaError_t cudaGraphExecMemcpyNodeSetParams1D(cudaGraphExec_t exec, cudaGraphNode_t copy, void* to,
                                                const void* from, size_t bytes, cudaMemcpyKind) {
-  for (auto& [node, work] : exec->work) {
+  REPRISE_EMULATED_CALL;
+  if (!is_on_device(to) || !is_on_device(from)) return keep_error(cudaErrorInvalidValue);
+  for (auto& [node, work, enabled] : exec->steps) {
     if (node == copy && node->is_copy) return work = copying(to, from, bytes), cudaSuccess;
   }
   return keep_error(cudaErrorInvalidValue);
 }
+cudaError_t cudaGraphNodeSetEnabled(cudaGraphExec_t exec, cudaGraphNode_t which, unsigned on) {
+  REPRISE_EMULATED_CALL;
+  for (auto& [node, work, enabled] : exec->steps) {
+    if (node == which) return enabled = on != 0, cudaSuccess;
+  }
+  return keep_error(cudaErrorInvalidValue);
+}
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
-  for (const auto& [node, work] : exec->work) {
-    const cudaError_t status = enqueue(stream, work);
+  REPRISE_EMULATED_CALL;
+  for (const auto& [node, work, enabled] : exec->steps) {
+    const cudaError_t status = enabled ? enqueue(stream, work) : cudaSuccess;
     if (status != cudaSuccess) return status;
   }
   return cudaSuccess;
 }
 cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, size_t* count) {
+  REPRISE_EMULATED_CALL;
   *count = graph->nodes.size();
   for (CUgraphNode_st& node : graph->nodes) {
     if (nodes != nullptr) *nodes++ = &node;
@@ -304,6 +388,7 @@ cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, size_t*
   return cudaSuccess;
 }
 cudaError_t cudaGraphNodeGetType(cudaGraphNode_t node, cudaGraphNodeType* type) {
+  REPRISE_EMULATED_CALL;
   return *type = node->is_copy ? cudaGraphNodeTypeMemcpy : cudaGraphNodeTypeKernel, cudaSuccess;
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) { return delete graph, cudaSuccess; }

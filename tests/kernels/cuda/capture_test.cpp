@@ -40,7 +40,7 @@ TEST(CudaCapture, AnOpThatWaitsLeavesALoopAndASoundLibrary) {
                                "cudaErrorStreamCaptureUnsupported"),
             std::string::npos)
       << loop.report();
-  EXPECT_EQ(graph.replay(), "one CUDA graph of 1 kernels");
+  EXPECT_EQ(graph.replay(), "one CUDA graph of 1 kernel");
   EXPECT_EQ(cudaGetLastError(), cudaSuccess);
   cuda::synchronize();
 }
