@@ -95,6 +95,7 @@ ProgramMemory Program::memory() const {
   }
   for (const detail::Port& port : state().inputs) out.inputs += port.meta.nbytes();
   for (const detail::Port& port : state().outputs) out.outputs += port.meta.nbytes();
+  if (state().replay != nullptr) out.places = state().replay->bytes_of_places();
   return out;
 }
 

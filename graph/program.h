@@ -44,6 +44,7 @@ struct ProgramMemory {
   size_t naive = 0;        ///< without reuse
   size_t captures = 0;     ///< parameters, buffers and constants, which it shares
   size_t inputs = 0, outputs = 0;
+  size_t places = 0;  ///< on a GPU: copies of inputs and outputs
 };
 
 namespace detail {

@@ -85,7 +85,10 @@ class FakeRuntime : public DeviceRuntime {
   }
   void destroy_event(int, void*) noexcept override { --live_events; }
   void record_event(int device, void*, void* stream) override { note("record ", device, stream); }
-  void wait_event(int device, void* stream, void*) override { note("wait ", device, stream); }
+  void wait_event(int device, void* stream, void*) override {
+    check(!is_broken, ErrorKind::Device, "the device is lost");
+    note("wait ", device, stream);
+  }
   bool is_event_done(int, void*) override { return events_are_done; }
   void synchronize_event(int, void*) override { log.push_back("synchronize event"); }
   double elapsed_ms(int, void*, void*) override { return 1.5; }

@@ -58,15 +58,24 @@ TEST_F(ProgramOnFake, IsOneGraphAfterTwoRuns) {
 }
 
 TEST_F(ProgramOnFake, GivesBackAllItTook) {
-  {
-    Tensor x = ones({2, 3}).cuda();
-    Program program = compile([](const Tensor& a) { return dropout(f(a), 0.5); }, {x});
-    for (int i = 0; i < 3; ++i) (void)program(x);
-    EXPECT_EQ(fake_.runtime.live_graphs, 1);
+  for (const bool breaks : {false, true}) {
+    {
+      Tensor x = ones({2, 3}).cuda();
+      const int64_t before = cuda::memory_stats().in_use;
+      Program program = compile([](const Tensor& a) { return dropout(f(a), 0.5); }, {x});
+      const ProgramMemory memory = program.memory();
+      EXPECT_EQ(memory.places, 2 * 256U);
+      EXPECT_EQ(static_cast<size_t>(cuda::memory_stats().in_use - before),
+                memory.arena + memory.places + 16);  // of the counter
+      for (int i = 0; i < 3; ++i) (void)program(x);
+      EXPECT_EQ(fake_.runtime.live_graphs, 1);
+      fake_.runtime.is_broken = breaks;
+    }
+    EXPECT_EQ(fake_.runtime.live_graphs, 0);
+    EXPECT_EQ(fake_.runtime.live_blocks(), 0);
+    EXPECT_EQ(fake_.runtime.live_events, 0);
+    EXPECT_EQ(cuda::memory_stats().in_use, 0);
   }
-  EXPECT_EQ(fake_.runtime.live_graphs, 0);
-  EXPECT_EQ(fake_.runtime.live_blocks(), 0);
-  EXPECT_EQ(fake_.runtime.live_events, 0);
 }
 
 TEST_F(ProgramOnFake, AnotherStreamWaitsForTheLastRun) {

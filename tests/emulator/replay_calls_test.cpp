@@ -1,0 +1,110 @@
+// What a program asks of CUDA's runtime: how little a replay is, and that any call may fail.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "../../autograd/tape.h"
+#include "../../core/random.h"
+#include "../graph/program_on_gpu.h"
+#include "calls.h"
+
+namespace reprise::test {
+namespace {
+
+using Calls = std::vector<std::string>;
+
+/// The calls of `run`, without those that tell the current device.
+Calls calls_of(const std::function<void()>& run) {
+  Calls calls = emulator::calls_of(run);
+  std::erase(calls, "cudaGetDevice");
+  return calls;
+}
+
+TEST(ReplayCalls, AReplayIsOneLaunch) {
+  const Tensor x = randn({4, 8}).cuda(), other = randn({4, 8}).cuda(), y = zeros({4}).cuda();
+  const Tensor w = randn({8, 8}).cuda();
+  Program program =
+      compile([&](const Tensor& in) { return sum(dropout(tanh(in.matmul(w)), 0.5), 1); }, {x});
+  for (int i = 0; i < 3; ++i) program.run({x}, {y});
+  ASSERT_TRUE(is_one_graph(program.replay())) << program.replay();
+  const auto run = [&](const Tensor& in) { return calls_of([&] { program.run({in}, {y}); }); };
+  const std::string set = "cudaGraphExecMemcpyNodeSetParams1D";
+  EXPECT_EQ(run(x), (Calls{"cudaGraphLaunch", "cudaEventRecord"}));
+  EXPECT_EQ(run(other), (Calls{set, "cudaGraphLaunch", "cudaEventRecord"}));
+  const Calls fresh = calls_of([&] { (void)program(other); });
+  EXPECT_EQ(std::ranges::count(fresh, set), 1);
+  EXPECT_EQ(std::ranges::count(fresh, "cudaGraphLaunch"), 1);
+  manual_seed(1);  // the counter on the device is moved
+  EXPECT_EQ(run(x), (Calls{"cudaMemcpyAsync", set, set, "cudaGraphLaunch", "cudaEventRecord"}));
+}
+
+TEST(ReplayCalls, MemoryOfOthersIsCopiedApart) {
+  std::vector<float> values(2 * 64);  // pinned by somebody, say, and not of the device's pools
+  const auto foreign = [&](size_t at) {
+    return Tensor(make_ref<TensorImpl>(Meta({64}, float32, kGpu),
+                                       make_ref<Storage>(
+                                           &values[at], 64 * sizeof(float), [](void*) {}, kGpu)));
+  };
+  const Tensor x = randn({64}).cuda(), in = foreign(0), out = foreign(64);
+  Tensor(in).copy_(x);
+  const auto f = [](const Tensor& a) { return exp(a).neg(); };
+  const Tensor expected = f(x);
+  for (const bool begins_with_foreign : {false, true}) {
+    Program program = compile(f, {x});
+    for (int i = 0; i < 12; ++i) {
+      if ((i % 4 < 2) == begins_with_foreign) {
+        Tensor(out).fill_(0);
+        program.run({in}, {out});
+        expect_bits(out, expected);
+      } else {
+        expect_bits(program(x), expected);
+      }
+    }
+    EXPECT_TRUE(is_one_graph(program.replay())) << program.replay();
+  }
+}
+
+/// Two segments, random numbers, a result that a host step looks at.
+Tensor f(const Tensor& x) {
+  const HostFunction twice = [](const Tensors& in) { return Tensors{(in[0].cpu() * 2).cuda()}; };
+  const Tensor h = dropout(tanh(x), 0.5);
+  return dropout(host_call("twice", twice, {h}, std::array{h.meta()})[0], 0.5) + 1;
+}
+
+TEST(ReplayCalls, AnyOfThemMayFail) {
+  const NoGradGuard no_grad;
+  const Tensor x = randn({3, 5}).cuda();
+  const auto seeded = [&](auto& g) {
+    manual_seed(7);
+    return g(x).cpu();
+  };
+  const Tensor expected = seeded(f);
+  const int64_t in_use = cuda::memory_stats().in_use;
+  int64_t n = 0, loops = 0;
+  for (bool was_refused = true; was_refused; was_refused = emulator::was_refused()) {
+    emulator::refuse_call(++n);
+    try {
+      Program program = compile(f, {x});
+      for (int i = 0; i < 6; ++i) {
+        try {
+          EXPECT_EQ(difference(seeded(program), expected), "") << n << " in run " << i;
+        } catch (const Error& error) {
+          EXPECT_NE(std::string(error.what()).find("another status"), std::string::npos);
+        }
+      }
+      EXPECT_EQ(difference(seeded(program), expected), "") << n;
+      if (program.replay().find("a loop of") == 0) ++loops;
+    } catch (const Error& error) {  // compiling takes memory
+      EXPECT_NE(std::string(error.what()).find("another status"), std::string::npos);
+    }
+    EXPECT_EQ(cuda::memory_stats().in_use, in_use) << n;
+  }
+  EXPECT_GT(n, 100);
+  EXPECT_GT(loops, 20);  // the capture failed
+  EXPECT_LT(loops, n / 2);
+  EXPECT_EQ(difference(seeded(f), expected), "");
+}
+
+}  // namespace
+}  // namespace reprise::test
