@@ -1,36 +1,33 @@
 #include "autocast.h"
 
 #include <algorithm>
-#include <vector>
+#include <unordered_map>
 
 #include "dispatch.h"
 
 namespace reprise {
 namespace detail {
 
-/// Casts of weights. The tensors are kept, so that no other can have the address of one.
-struct AutocastCache {
-  struct Entry {
-    Tensor weight;
-    uint64_t version;
-    bool grad;  // a cast made without gradients has no history
-    Tensor cast;
-  };
-  std::vector<Entry> entries;
-
+/// Casts of weights, by the weight's identity.
+class AutocastCache {
+ public:
   Tensor cast(const Tensor& weight, DType dtype) {
     const uint64_t version = weight.impl().storage->version();
-    const auto same = [&](const Entry& e) { return e.weight.ref() == weight.ref(); };
-    const auto found = std::ranges::find_if(entries, same);
-    if (found != entries.end() && found->version == version && found->grad == grad_enabled() &&
-        found->cast.dtype() == dtype) {
-      return found->cast;
-    }
-    Entry made{weight, version, grad_enabled(), weight.to(dtype)};
-    if (found == entries.end()) return entries.emplace_back(std::move(made)).cast;
-    *found = std::move(made);
-    return found->cast;
+    Entry& entry = entries_[weight.ref().get()];
+    const bool fits = entry.cast.defined() && entry.version == version &&
+                      entry.grad == grad_enabled() && entry.cast.dtype() == dtype;
+    if (!fits) entry = {weight, version, grad_enabled(), weight.to(dtype)};
+    return entry.cast;
   }
+
+ private:
+  struct Entry {
+    Tensor weight;  // kept, so that no other can have its address
+    uint64_t version = 0;
+    bool grad = false;  // a cast made without gradients has no history
+    Tensor cast;
+  };
+  std::unordered_map<const TensorImpl*, Entry> entries_;
 };
 
 constinit thread_local bool autocast_on = false;
@@ -40,10 +37,13 @@ namespace {
 constinit thread_local AutocastState state{};
 constinit thread_local AutocastCache* cache = nullptr;
 
-// Source: PyTorch, "Automatic Mixed Precision package", op reference for CUDA.
+// Source: PyTorch, "Automatic Mixed Precision package", the op references for CUDA and for the CPU,
+// as far as functions here have those names (`reciprocal` is 1 / x). Functions that PyTorch lets
+// promote to the widest input do so by themselves.
 constexpr std::array<std::string_view, 3> kLower{"matmul", "linear", "conv2d"};
-constexpr std::array<std::string_view, 8> kFloat32{
-    "exp", "log", "pow", "sum", "softmax", "log_softmax", "cross_entropy", "mse_loss"};
+constexpr std::array<std::string_view, 2> kLosses{"cross_entropy", "mse_loss"};  // in float32
+constexpr std::array<std::string_view, 7> kFloat32OnCuda{"exp", "log",     "log_softmax", "pow",
+                                                         "sum", "softmax", "reciprocal"};
 
 bool is_in(std::span<const std::string_view> names, std::string_view name) {
   return std::ranges::find(names, name) != names.end();
@@ -68,23 +68,25 @@ bool any_on() {
 const AutocastState& autocast_state() { return state; }
 
 AutocastCall::AutocastCall(std::string_view function) {
-  if (is_in(kLower, function)) policy_ = Policy::lower;
-  if (is_in(kFloat32, function)) policy_ = Policy::float32;
+  if (is_in(kLower, function)) policies_.fill(Policy::lower);
+  if (is_in(kLosses, function)) policies_.fill(Policy::float32);
+  if (is_in(kFloat32OnCuda, function)) {
+    policies_[static_cast<size_t>(Device::Kind::cuda)] = Policy::float32;
+  }
 }
 
 Tensor AutocastCall::operator()(const Tensor& x) const {
-  if (policy_ == Policy::as_is || !x.defined() || x.is_symbolic()) return x;
+  if (!x.defined() || x.is_symbolic()) return x;
   const std::optional<DType> low = low_dtype(x);
   if (!low || !is_floating_point(x.dtype()) || x.dtype() == float64) return x;
-  if (policy_ == Policy::float32) return x.to(float32);
+  const Policy policy = policies_[static_cast<size_t>(x.device().kind)];
+  if (policy == Policy::as_is) return x;
+  if (policy == Policy::float32) return x.to(float32);
   const bool cached = cache != nullptr && state.cache && interpreter() == nullptr && is_weight(x);
   return cached ? cache->cast(x, *low) : x.to(*low);
 }
 
-AutocastPause::AutocastPause() : before_(autocast_on) {
-  autocast_on = false;
-  if (cache != nullptr) cache->entries.clear();
-}
+AutocastPause::AutocastPause() : before_(autocast_on) { autocast_on = false; }
 AutocastPause::~AutocastPause() { autocast_on = before_; }
 
 }  // namespace detail

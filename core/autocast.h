@@ -1,8 +1,9 @@
 #pragma once
 // Mixed precision: while an AutocastGuard lives, public functions cast what they are given. Matrix
-// products and convolutions run in 16 bits, where those pay; functions that sum much or grow fast
-// run in float32; the rest takes what comes, and of several dtypes the widest. The lists are those
-// of torch.autocast for CUDA (autocast.cpp), for both devices. float64 and integers are left alone.
+// products and convolutions run in 16 bits, where those pay; losses run in float32, and on CUDA all
+// functions that sum much or grow fast; the rest takes what comes, and of several dtypes the
+// widest. The lists are those of torch.autocast (autocast.cpp), which differ between CUDA and the
+// CPU. float64 and integers are left alone.
 // Casts are op calls: differentiable, traced and replayed. Backward runs in the dtypes of forward,
 // whether or not a guard lives by then.
 
@@ -27,7 +28,7 @@ struct AutocastState {
 };
 REPRISE_API const AutocastState& autocast_state();
 
-struct AutocastCache;
+class AutocastCache;
 
 /// The casts of one function by its name.
 class REPRISE_API AutocastCall {
@@ -36,10 +37,11 @@ class REPRISE_API AutocastCall {
   Tensor operator()(const Tensor& x) const;
 
  private:
-  enum class Policy : uint8_t { as_is, lower, float32 } policy_ = Policy::as_is;
+  enum class Policy : uint8_t { as_is, lower, float32 };
+  std::array<Policy, 2> policies_{};  // for each kind of device
 };
 
-/// Switches autocast off for its lifetime and forgets cast weights: around backward.
+/// Switches autocast off for its lifetime: around backward.
 class REPRISE_API AutocastPause {
  public:
   AutocastPause();

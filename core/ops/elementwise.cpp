@@ -225,7 +225,6 @@ Tensor sigmoid(const Tensor& x) { return unary<Sigmoid>(x); }
 REPRISE_BINARY(add, Add)
 REPRISE_BINARY(sub, Sub)
 REPRISE_BINARY(mul, Mul)
-REPRISE_BINARY(div, Div)
 REPRISE_BINARY(remainder, Remainder)
 REPRISE_BINARY(pow, Pow)
 REPRISE_BINARY(maximum, Maximum)
@@ -237,6 +236,18 @@ REPRISE_BINARY(le, Le)
 REPRISE_BINARY(gt, Gt)
 REPRISE_BINARY(ge, Ge)
 #undef REPRISE_BINARY
+
+Tensor div(const Tensor& a, const Tensor& b) { return binary<Div>(a, b); }
+Tensor div(const Tensor& a, Scalar b) { return binary<Div>(a, b); }
+Tensor div(Scalar a, const Tensor& b) {  // autocast knows this one as another function
+  return composite(
+      Div::name,
+      [a](const Tensor& x) {
+        if (!detail::autocast_on) return binary<Div>(a, x);
+        return binary<Div>(a, detail::AutocastCall("reciprocal")(x));
+      },
+      b);
+}
 
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   return composite(

@@ -3,9 +3,12 @@
 #include "../../core/autocast.h"
 
 #include <functional>
+#include <thread>
 
 #include "../../autograd/engine.h"
+#include "../../autograd/record.h"
 #include "../../autograd/tape.h"
+#include "../../core/cuda.h"
 #include "../../core/random.h"
 #include "../../graph/model.h"
 #include "../../graph/training_step.h"
@@ -19,64 +22,121 @@ namespace {
 using test::expect_error;
 using test::expect_tensor;
 
+std::vector<Device> devices() {
+  if (!cuda::is_available()) return {Device::cpu()};
+  return {Device::cpu(), Device::cuda()};
+}
+
+/// What a function of floating-point tensors runs in: 16 bits, float32, float32 on CUDA alone, or
+/// what it is given.
+enum class Policy { lower, wide, wide_on_cuda, as_is };
+
 struct Row {
   const char* function;
-  std::function<Tensor(const Tensor&)> f;
-  enum { lower, wide, as_is } policy;
+  std::function<Tensor(const Tensor&)> f;  // of a 2x2 tensor
+  Policy policy;
 };
 
+Tensor labels_like(const Tensor& x) { return tensor({0, 1}).to(x.device()); }
+Tensor image_of(const Tensor& x) { return x.reshape({1, 1, 2, 2}); }
+
+/// Source: PyTorch, "Automatic Mixed Precision package", the op references for CUDA and the CPU:
+/// all functions of core/ops.h that compute.
 const std::vector<Row>& table() {
   using T = const Tensor&;
-  static const Tensor eye = tensor({{1.0, 0.0}, {0.0, 1.0}}), target = tensor({0, 1});
-  static const Tensor kernel = ones({1, 1, 1, 1});
+  using enum Policy;
   static const std::vector<Row> rows{
-      {"matmul", [](T x) { return matmul(x, eye); }, Row::lower},
-      {"linear", [](T x) { return linear(x, eye); }, Row::lower},
+      {"matmul", [](T x) { return matmul(x, x.to(float32)); }, lower},
+      {"matmul, vectors", [](T x) { return matmul(x[0], x[1]); }, lower},
+      {"linear", [](T x) { return linear(x, x.to(float32), x[0].to(float32)); }, lower},
       {"conv2d",
        [](T x) {
-         return conv2d(x.reshape({1, 1, 2, 2}), kernel);
+         return conv2d(image_of(x), ones({1, 1, 1, 1}, {.device = x.device()}));
        },
-       Row::lower},
-      {"exp", [](T x) { return exp(x); }, Row::wide},
-      {"log", [](T x) { return log(x); }, Row::wide},
-      {"pow", [](T x) { return pow(x, 2); }, Row::wide},
-      {"sum", [](T x) { return sum(x); }, Row::wide},
-      {"softmax", [](T x) { return softmax(x, 1); }, Row::wide},
-      {"log_softmax", [](T x) { return log_softmax(x, 1); }, Row::wide},
-      {"cross_entropy", [](T x) { return cross_entropy(x, target); }, Row::wide},
-      {"mse_loss", [](T x) { return mse_loss(x, x * 2); }, Row::wide},
-      {"relu", [](T x) { return relu(x); }, Row::as_is},
-      {"add", [](T x) { return x + x; }, Row::as_is},
-      {"mul by a number", [](T x) { return x * 2.5; }, Row::as_is},
-      {"mean", [](T x) { return mean(x); }, Row::as_is},
-      {"reshape", [](T x) { return x.reshape({4}); }, Row::as_is},
-      {"dropout", [](T x) { return dropout(x, 0.5); }, Row::as_is},
+       lower},
+      {"cross_entropy", [](T x) { return cross_entropy(x, labels_like(x)); }, wide},
+      {"mse_loss", [](T x) { return mse_loss(x, x * 2); }, wide},
+      {"exp", [](T x) { return exp(x); }, wide_on_cuda},
+      {"log", [](T x) { return log(x); }, wide_on_cuda},
+      {"pow", [](T x) { return pow(x, x); }, wide_on_cuda},
+      {"pow by a number", [](T x) { return pow(x, 2); }, wide_on_cuda},
+      {"power of a number", [](T x) { return pow(2, x); }, wide_on_cuda},
+      {"reciprocal", [](T x) { return 1 / x; }, wide_on_cuda},
+      {"sum", [](T x) { return sum(x); }, wide_on_cuda},
+      {"sum of rows", [](T x) { return sum(x, {1}, true); }, wide_on_cuda},
+      {"softmax", [](T x) { return softmax(x, 1); }, wide_on_cuda},
+      {"log_softmax", [](T x) { return log_softmax(x, 1); }, wide_on_cuda},
+      {"neg", [](T x) { return -x; }, as_is},
+      {"abs", [](T x) { return abs(x); }, as_is},
+      {"sign", [](T x) { return sign(x); }, as_is},
+      {"relu", [](T x) { return relu(x); }, as_is},
+      {"sqrt", [](T x) { return sqrt(x); }, as_is},
+      {"tanh", [](T x) { return tanh(x); }, as_is},
+      {"sigmoid", [](T x) { return sigmoid(x); }, as_is},
+      {"clamp", [](T x) { return clamp(x, 0.5, 2); }, as_is},
+      {"add", [](T x) { return x + x; }, as_is},
+      {"sub", [](T x) { return x - x; }, as_is},
+      {"mul by a number", [](T x) { return x * 2.5; }, as_is},
+      {"div", [](T x) { return x / x; }, as_is},
+      {"div by a number", [](T x) { return x / 3; }, as_is},
+      {"remainder", [](T x) { return x % 3; }, as_is},
+      {"maximum", [](T x) { return maximum(x, x * 2); }, as_is},
+      {"minimum", [](T x) { return minimum(x, 2); }, as_is},
+      {"where", [](T x) { return where(x > 2, x, 0); }, as_is},
+      {"mean", [](T x) { return mean(x); }, as_is},
+      {"max", [](T x) { return max(x); }, as_is},
+      {"min along rows", [](T x) { return min(x, 1).values; }, as_is},
+      {"reshape", [](T x) { return x.reshape({4}); }, as_is},
+      {"transpose", [](T x) { return transpose(x, 0, 1).contiguous(); }, as_is},
+      {"clone", [](T x) { return x.clone(); }, as_is},
+      {"dropout", [](T x) { return dropout(x, 0.5); }, as_is},
       {"cat",
        [](T x) {
-         return cat({x, x});
+         return cat(Tensors{x, x});
        },
-       Row::as_is},
-      {"max_pool2d",
+       as_is},
+      {"stack",
        [](T x) {
-         return max_pool2d(x.reshape({1, 1, 2, 2}), {2});
+         return stack(Tensors{x, x});
        },
-       Row::as_is},
+       as_is},
+      {"gather",
+       [](T x) {
+         return gather(x, 1, labels_like(x).reshape({2, 1}));
+       },
+       as_is},
+      {"index_select", [](T x) { return index_select(x, 0, labels_like(x)); }, as_is},
+      {"max_pool2d", [](T x) { return max_pool2d(image_of(x), {2}); }, as_is},
+      {"avg_pool2d", [](T x) { return avg_pool2d(image_of(x), {2}); }, as_is},
+      {"batch_norm",
+       [](T x) {
+         const Tensor zero = zeros({2}, {.device = x.device()}), one = zero + 1;
+         return batch_norm(x, zero, one, one, zero, {.training = true});
+       },
+       as_is},
   };
   return rows;
 }
 
+DType expected_dtype(Policy policy, Device device, DType in, DType low) {
+  if (in == float64 || policy == Policy::as_is) return in;
+  if (policy == Policy::lower) return low;
+  return policy == Policy::wide || device.kind == Device::Kind::cuda ? float32 : in;
+}
+
 TEST(Autocast, CastsByTheListsOfPyTorch) {
-  for (const DType low : {float16, bfloat16}) {
-    for (const Row& row : table()) {
-      for (const DType in : {float32, low, float64}) {
-        const Tensor x = tensor({{1.0, 2.0}, {3.0, 4.0}}).to(in);
-        const auto mixed = autocast(Device::Kind::cpu, low);
-        if (row.policy == Row::lower && in == float64) continue;  // beside a float32 weight
-        const DType expected = in == float64              ? float64
-                               : row.policy == Row::lower ? low
-                               : row.policy == Row::wide  ? float32
-                                                          : in;
-        EXPECT_EQ(row.f(x).dtype(), expected) << row.function << " of " << to_string(in);
+  for (const Device device : devices()) {
+    const Tensor values = tensor({{1.0, 2.0}, {3.0, 4.0}}).to(device);
+    for (const DType low : {float16, bfloat16}) {
+      for (const Row& row : table()) {
+        for (const DType in : {float32, float16, bfloat16, float64}) {
+          if (row.policy == Policy::lower && in == float64) continue;  // beside float32 weights
+          const std::string_view name = row.function;
+          if (name == "batch_norm" && in == float64) continue;
+          const auto mixed = autocast(device.kind, low);
+          EXPECT_EQ(row.f(values.to(in)).dtype(), expected_dtype(row.policy, device, in, low))
+              << name << " of " << to_string(in) << " on " << to_string(device);
+        }
       }
     }
   }
@@ -114,6 +174,20 @@ TEST(Autocast, GuardsNestAndBelongToAKindOfDevice) {
   expect_error([] { (void)autocast(Device::Kind::meta); }, ErrorKind::Device, {"meta"});
 }
 
+TEST(Autocast, GuardsBelongToTheirThread) {
+  const Tensor x = ones({2, 2});
+  const auto mixed = autocast(Device::Kind::cpu);
+  std::vector<DType> found;
+  std::thread other([&] {
+    found.push_back(matmul(x, x).dtype());
+    const auto half = autocast(Device::Kind::cpu, float16);
+    found.push_back(matmul(x, x).dtype());
+  });
+  other.join();
+  EXPECT_EQ(found, (std::vector<DType>{float32, float16}));
+  EXPECT_EQ(matmul(x, x).dtype(), bfloat16);
+}
+
 TEST(Autocast, CastsAreDifferentiableAndBackwardKeepsTheirDtypes) {
   Tensor w = rand({3, 3}).requires_grad_(), x = rand({2, 3}).requires_grad_();
   const auto mixed = autocast(Device::Kind::cpu);
@@ -124,7 +198,7 @@ TEST(Autocast, CastsAreDifferentiableAndBackwardKeepsTheirDtypes) {
     hidden = g;
     return Tensor();
   });
-  softmax(y, 1).select(1, 0).sum().backward();  // its vjp calls sum, which would widen
+  softmax(y, 1).select(1, 0).sum().backward();
   EXPECT_EQ(hidden.dtype(), bfloat16);
   EXPECT_EQ(w.grad().dtype(), float32);
   EXPECT_EQ(x.grad().dtype(), float32);
@@ -151,6 +225,51 @@ TEST(Autocast, CastsWeightsOnceUntilTheyChange) {
     (void)matmul(x, w);
   }
   EXPECT_TRUE(matmul(x, w).requires_grad()) << "a cast made without gradients";
+}
+
+/// Where the weight that linear was given lies, as the tape knows.
+const void* weight_of(const Tensor& y) {
+  return static_cast<const Node*>(record_of(y.impl()))->in[1].storage.get();
+}
+
+TEST(Autocast, CastsWeightsOnceInTheOutermostRegion) {
+  const Tensor x = ones({2, 2}).requires_grad_(), w = ones({2, 2}).requires_grad_();
+  const Tensor other = ones({2, 2}).requires_grad_();
+  Tensor first;
+  {
+    const auto mixed = autocast(Device::Kind::cpu);
+    first = linear(x, w);
+    const Tensor between = linear(x, other);
+    EXPECT_EQ(weight_of(linear(x, w)), weight_of(first));
+    EXPECT_NE(weight_of(between), weight_of(first));
+    {
+      const auto off = autocast(Device::Kind::cpu, bfloat16, false);
+      EXPECT_EQ(linear(x, w).dtype(), float32);
+    }
+    {
+      const auto again = autocast(Device::Kind::cpu);
+      EXPECT_EQ(weight_of(linear(x, w)), weight_of(first));
+    }
+    between.sum().backward();
+    EXPECT_EQ(weight_of(linear(x, w)), weight_of(first));
+    const AutocastGuard uncached(Device::Kind::cpu, bfloat16, true, false);
+    EXPECT_NE(weight_of(linear(x, w)), weight_of(first));
+  }
+  const auto next = autocast(Device::Kind::cpu);
+  EXPECT_NE(weight_of(linear(x, w)), weight_of(first)) << "the cache outlives its region";
+}
+
+TEST(Autocast, KeepsManyWeightsApart) {
+  const Tensor x = ones({1, 1}).requires_grad_();
+  std::vector<Tensor> weights;
+  for (int i = 0; i < 500; ++i) weights.push_back(full({1, 1}, i / 2.0).requires_grad_());
+  const auto mixed = autocast(Device::Kind::cpu);
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 500; ++i) {
+      const Tensor y = linear(x, weights[static_cast<size_t>(i)]);
+      EXPECT_EQ(y.item<float>(), full({}, i / 2.0).bfloat16().item<float>());
+    }
+  }
 }
 
 nn::Sequential small_net() {
