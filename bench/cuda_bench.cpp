@@ -20,8 +20,18 @@ namespace {
 using namespace reprise;
 using Clock = std::chrono::steady_clock;
 
-constexpr double kBatchSeconds = 0.05;
-constexpr int64_t kGibibyte = int64_t{1} << 30;
+/// What is measured; the other sizes only show that it runs.
+struct Sizes {
+  double batch_seconds = 0.05;
+  int64_t batches = 7, launches = 50;
+  int64_t bytes = int64_t{1} << 30;  // of an operand that is moved
+  int64_t matrix = 8192;
+  std::vector<int64_t> pixels{16, 32, 64};
+  int64_t toy_images = 128, images = 64;
+  int64_t resnet_pixels = 224, resnet_classes = 1000, resnet_width = 64;
+};
+const Sizes kTiny{0, 1, 1, int64_t{1} << 18, 64, {16}, 1, 2, 32, 10, 4};
+Sizes sizes;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -34,39 +44,46 @@ double seconds_for(int64_t calls, const auto& f) {
   return seconds_since(start);
 }
 
+/// `batch` returns the seconds of one call.
+void time_batches(benchmark::State& state, const auto& batch) {
+  double fastest = 1e9, slowest = 0;
+  for (auto _ : state) {
+    const double seconds = batch();
+    fastest = std::min(fastest, seconds);
+    slowest = std::max(slowest, seconds);
+    state.SetIterationTime(seconds);
+  }
+  state.counters["fastest_us"] = fastest * 1e6;
+  state.counters["slowest_us"] = slowest * 1e6;
+}
+
 /// An iteration is a batch of calls; its time is that of one call.
 void time_on_device(benchmark::State& state, const auto& f) {
   f();
   cuda::synchronize();
   int64_t calls = 1;
-  while (seconds_for(calls, f) < kBatchSeconds && calls < 100000) calls *= 2;
-  double fastest = 1e9;
-  for (auto _ : state) {
-    const double seconds = seconds_for(calls, f) / static_cast<double>(calls);
-    fastest = std::min(fastest, seconds);
-    state.SetIterationTime(seconds);
-  }
-  state.counters["fastest_us"] = fastest * 1e6;
+  while (seconds_for(calls, f) < sizes.batch_seconds && calls < 100000) calls *= 2;
+  time_batches(state, [&] { return seconds_for(calls, f) / static_cast<double>(calls); });
 }
 
 // --- what moves bytes ---
 
-/// `passes`: how often f reads or writes the bytes of its operand.
+/// On one GiB. `passes`: how often f reads or writes the bytes of its operand.
 void on_one_gibibyte(benchmark::State& state, int64_t passes, const auto& f) {
   const NoGradGuard guard;
-  const Tensor x = randn({1024, kGibibyte / 4096}, {.device = Device::cuda()});
+  const Tensor x = randn({1024, sizes.bytes / 4096}, {.device = Device::cuda()});
   time_on_device(state, [&] { benchmark::DoNotOptimize(f(x)); });
-  state.counters["bytes"] = static_cast<double>(passes * kGibibyte);
+  state.counters["bytes"] = static_cast<double>(passes * sizes.bytes);
 }
 
 /// What the driver copies by itself: the speed that the others are held against.
 void memcpy_(benchmark::State& state) {
-  const Tensor y = empty({kGibibyte / 4}, {.device = Device::cuda()});
+  const Tensor y = empty({sizes.bytes / 4}, {.device = Device::cuda()});
   on_one_gibibyte(state, 2, [&](const Tensor& x) {
     detail::device_context(y.device(), "memcpy")
         .runtime()
-        .copy({y.raw_data(), y.device()}, {x.raw_data(), x.device()}, kGibibyte,
-              cuda::current_stream().handle());
+        .copy({y.raw_data(), y.device()}, {x.raw_data(), x.device()},
+              static_cast<size_t>(sizes.bytes), cuda::current_stream().handle());
     return y;
   });
 }
@@ -80,7 +97,8 @@ void exp_(benchmark::State& state) {
   on_one_gibibyte(state, 2, [](const Tensor& x) { return exp(x); });
 }
 void add_(benchmark::State& state) {
-  on_one_gibibyte(state, 3, [](const Tensor& x) { return x + x.view(x.shape()); });
+  const Tensor y = randn({1024, sizes.bytes / 4096}, {.device = Device::cuda()});
+  on_one_gibibyte(state, 3, [&](const Tensor& x) { return x + y; });
 }
 void sum_all(benchmark::State& state) {
   on_one_gibibyte(state, 1, [](const Tensor& x) { return sum(x); });
@@ -133,6 +151,7 @@ void program_forward(benchmark::State& state) {
   Program program = compile(model_function(model), {images});
   const Tensor out = program(images);
   time_on_device(state, [&] { program.run({images}, {out}); });
+  state.SetLabel(program.replay());
 }
 
 /// A model in training with one batch on the device.
@@ -176,6 +195,7 @@ void time_compiled_training(benchmark::State& state, Training training, bool mix
   const std::array inputs{training.images, training.labels};
   const Tensors outputs = step.call(inputs);
   time_on_device(state, [&] { step.run(inputs, outputs); });
+  state.SetLabel(step.program().replay());
 }
 
 void train(benchmark::State& state) { time_training(state, {toy_resnet(), Batch(state.range(0))}); }
@@ -189,23 +209,23 @@ void launch_step(benchmark::State& state) {
   TrainingStep step = training.compile();
   const std::array inputs{training.images, training.labels};
   const Tensors outputs = step.call(inputs);
-  constexpr int kLaunches = 50;
-  double fastest = 1e9;
-  for (auto _ : state) {
+  step.run(inputs, outputs);
+  time_batches(state, [&] {
     cuda::synchronize();
     const auto start = Clock::now();
-    for (int i = 0; i < kLaunches; ++i) step.run(inputs, outputs);
-    const double seconds = seconds_since(start) / kLaunches;
-    fastest = std::min(fastest, seconds);
-    state.SetIterationTime(seconds);
-  }
-  state.counters["fastest_us"] = fastest * 1e6;
+    for (int64_t i = 0; i < sizes.launches; ++i) step.run(inputs, outputs);
+    return seconds_since(start) / static_cast<double>(sizes.launches);
+  });
   cuda::synchronize();
+  state.SetLabel(step.program().replay());
 }
 
 // --- ResNet-50 ---
 
-Training resnet50_training(int64_t images) { return {resnet50(), Batch(images, 224, 1000)}; }
+Training resnet50_training(int64_t images) {
+  return {resnet50(sizes.resnet_pixels, sizes.resnet_classes, sizes.resnet_width),
+          Batch(images, sizes.resnet_pixels, sizes.resnet_classes)};
+}
 
 template <bool mixed>
 void resnet50_train(benchmark::State& state) {
@@ -228,12 +248,13 @@ benchmark::internal::Benchmark* add(const std::string& name, void (*f)(benchmark
   return benchmark::RegisterBenchmark(("cuda/" + name).c_str(), guarded)
       ->UseManualTime()
       ->Unit(benchmark::kMicrosecond)
-      ->Iterations(7);
+      ->Iterations(sizes.batches);
 }
 
 }  // namespace
 
-void register_cuda_benchmarks() {
+void register_cuda_benchmarks(bool tiny) {
+  if (tiny) sizes = kTiny;
   add("memcpy", memcpy_);
   add("copy", copy);
   add("relu", relu_);
@@ -243,20 +264,21 @@ void register_cuda_benchmarks() {
   add("sum_rows", sum_rows);
   add("sum_columns", sum_columns);
   add("softmax", softmax_)->Arg(1024)->Arg(65536);
-  add("matmul/float32", [](benchmark::State& s) { matmul_(s, float32); })->Arg(8192);
-  add("matmul/float16", [](benchmark::State& s) { matmul_(s, float16); })->Arg(8192);
-  add("matmul/bfloat16", [](benchmark::State& s) { matmul_(s, bfloat16); })->Arg(8192);
-  for (const int64_t pixels : {16, 32, 64}) {
+  const int64_t n = sizes.matrix;
+  add("matmul/float32", [](benchmark::State& s) { matmul_(s, float32); })->Arg(n);
+  add("matmul/float16", [](benchmark::State& s) { matmul_(s, float16); })->Arg(n);
+  add("matmul/bfloat16", [](benchmark::State& s) { matmul_(s, bfloat16); })->Arg(n);
+  for (const int64_t pixels : sizes.pixels) {
     add("toy_resnet/forward", forward)->Args({4, pixels});
     add("program/toy_resnet/forward", program_forward)->Args({4, pixels});
   }
-  add("toy_resnet/train", train)->Arg(128);
-  add("program/toy_resnet/train", program_train)->Arg(128);
-  add("program/toy_resnet/launch", launch_step)->Arg(128);
-  add("resnet50/train", resnet50_train<false>)->Arg(64);
-  add("program/resnet50/train", program_resnet50_train<false>)->Arg(64);
-  add("resnet50/train/bfloat16", resnet50_train<true>)->Arg(64);
-  add("program/resnet50/train/bfloat16", program_resnet50_train<true>)->Arg(64);
+  add("toy_resnet/train", train)->Arg(sizes.toy_images);
+  add("program/toy_resnet/train", program_train)->Arg(sizes.toy_images);
+  add("program/toy_resnet/launch", launch_step)->Arg(sizes.toy_images);
+  add("resnet50/train/bfloat16", resnet50_train<true>)->Arg(sizes.images);
+  add("program/resnet50/train/bfloat16", program_resnet50_train<true>)->Arg(sizes.images);
+  add("resnet50/train", resnet50_train<false>)->Arg(sizes.images);
+  add("program/resnet50/train", program_resnet50_train<false>)->Arg(sizes.images);
 }
 
 }  // namespace reprise_bench

@@ -1,5 +1,6 @@
-// reprise-bench [--threads=N] [--cuda] [options of Google Benchmark]. Threads: default all cores;
-// --cuda: the benchmarks of the first CUDA device too.
+// reprise-bench [--threads=N] [--cuda [--tiny]] [options of Google Benchmark]. Threads: default all
+// cores; --cuda: the benchmarks of the first CUDA device too; --tiny: of sizes that only show that
+// they run.
 
 #include <benchmark/benchmark.h>
 #include <reprise/reprise.h>
@@ -46,12 +47,13 @@ int main(int argc, char** argv) try {
     std::cerr << "reprise-bench: --threads expects a number of at least 1\n";
     return 2;
   }
+  const bool tiny = take_flag(argc, argv, "--tiny");
   if (take_flag(argc, argv, "--cuda")) {
     if (!reprise::cuda::is_available()) {
       std::cerr << "reprise-bench: " << reprise::cuda::why_not_available() << '\n';
       return 1;
     }
-    reprise_bench::register_cuda_benchmarks();
+    reprise_bench::register_cuda_benchmarks(tiny);
   }
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;

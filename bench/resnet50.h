@@ -25,16 +25,17 @@ inline reprise::Tensor bottleneck(const reprise::Tensor& x, int64_t width, int64
   return relu(y + (fits ? x : conv_norm(x, channels, 1, stride)));
 }
 
-/// 25,557,032 parameters with 1000 classes.
-inline reprise::SymbolicModel resnet50(int64_t pixels = 224, int64_t classes = 1000) {
+/// 25,557,032 parameters with 1000 classes; `width`: channels of the first layer.
+inline reprise::SymbolicModel resnet50(int64_t pixels = 224, int64_t classes = 1000,
+                                       int64_t width = 64) {
   using namespace reprise;
   const Tensor inputs = Input({3, pixels, pixels});
-  Tensor x = nn::ReLU()(conv_norm(inputs, 64, 7, 2));
+  Tensor x = nn::ReLU()(conv_norm(inputs, width, 7, 2));
   x = nn::MaxPool2d(3, {.stride = 2, .padding = 1})(x);
   constexpr int64_t blocks[] = {3, 4, 6, 3};
   for (int64_t stage = 0; stage < 4; ++stage) {
     for (int64_t b = 0; b < blocks[stage]; ++b) {
-      x = bottleneck(x, int64_t{64} << stage, b == 0 && stage > 0 ? 2 : 1);
+      x = bottleneck(x, width << stage, b == 0 && stage > 0 ? 2 : 1);
     }
   }
   x = nn::AvgPool2d(x.HW())(x)(nn::Flatten());

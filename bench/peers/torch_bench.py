@@ -2,7 +2,8 @@
 """Prints the figures of reprise-bench from PyTorch: one JSON line {"name": ..., "ns": [...]} each.
 
 The names, shapes and the order of the work are those of bench/*_bench.cpp. Works with PyTorch 1.13
-(Debian 12) and later. --hello instead runs what bench/hello/main.cpp runs.
+(Debian 12) and later. --device cuda runs what reprise-bench --cuda runs (torch_cuda_bench.py). --hello
+instead runs what bench/hello/main.cpp runs.
 """
 
 import argparse
@@ -145,6 +146,7 @@ def main():
     parser.add_argument("--filter", default="", help="regular expression on the names")
     parser.add_argument("--min-time", type=float, default=0.1, help="seconds per repetition")
     parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--version", action="store_true", help="print PyTorch's version and stop")
     parser.add_argument("--hello", action="store_true", help="one matrix product, and stop")
     options = parser.parse_args()
@@ -155,8 +157,11 @@ def main():
         print(a @ a)
         with open("/proc/self/status") as status:
             return print(*(line for line in status if line.startswith("VmHWM")))
-    torch.set_num_threads(options.threads)
     torch.manual_seed(1)
+    if options.device == "cuda":
+        import torch_cuda_bench
+        return torch_cuda_bench.run(options.filter)
+    torch.set_num_threads(options.threads)
     for name, make in all_benchmarks().items():
         if not re.search(options.filter, name):
             continue

@@ -1,19 +1,15 @@
-#!/usr/bin/env python3
-"""Prints the figures of reprise-bench --cuda from PyTorch: JSON lines {"name": ..., "ns": [...]}.
+"""What torch_bench.py --device cuda runs: the figures of reprise-bench --cuda from PyTorch.
 
 Runs what bench/cuda_bench.cpp runs on the first CUDA device, with the suffixes /eager, /graph (a CUDA
 graph captured by hand) and /compile (torch.compile); TF32 is off. Mixed precision is torch.autocast
 with channels_last, where PyTorch is at its best.
 """
 
-import argparse
 import json
 import re
 import sys
 import time
-import warnings
 
-warnings.filterwarnings("ignore")
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -62,13 +58,13 @@ def captured(run):
     return graph.replay
 
 
-def on_one_gibibyte(f):
+def on_one_gibibyte(f, operands=1):
     def make():
-        x = torch.randn(1024, 2**18, device="cuda")
+        x = [torch.randn(1024, 2**18, device="cuda") for _ in range(operands)]
 
         def run():
             with torch.no_grad():
-                f(x)
+                f(*x)
         return run
     return make
 
@@ -119,7 +115,7 @@ def cuda_benchmarks():
         "cuda/copy/eager": on_one_gibibyte(torch.clone),
         "cuda/relu/eager": on_one_gibibyte(torch.relu),
         "cuda/exp/eager": on_one_gibibyte(torch.exp),
-        "cuda/add/eager": on_one_gibibyte(lambda x: x + x.view(x.shape)),
+        "cuda/add/eager": on_one_gibibyte(torch.add, 2),
         "cuda/sum/eager": on_one_gibibyte(torch.sum),
         "cuda/sum_rows/eager": on_one_gibibyte(lambda x: torch.sum(x, 1)),
         "cuda/sum_columns/eager": on_one_gibibyte(lambda x: torch.sum(x, 0)),
@@ -130,15 +126,16 @@ def cuda_benchmarks():
         "cuda/matmul/bfloat16/8192/eager": lambda: matmul_on_cuda(8192, torch.bfloat16),
     }
     for way in ("eager", "graph", "compile"):  # the one that takes minutes to start comes last
+        made[f"cuda/resnet50/train/bfloat16/64/{way}"] = (
+            lambda way=way: train_on_cuda(resnet50(), 64, 224, 1000, way, mixed=True))
+        made[f"cuda/toy_resnet/train/128/{way}"] = (
+            lambda way=way: train_on_cuda(ToyResNet(), 128, 32, 10, way))
         for pixels in (16, 32, 64):
             made[f"cuda/toy_resnet/forward/4/{pixels}/{way}"] = (
                 lambda pixels=pixels, way=way: forward_on_cuda(pixels, way))
-        made[f"cuda/toy_resnet/train/128/{way}"] = (
-            lambda way=way: train_on_cuda(ToyResNet(), 128, 32, 10, way))
+    for way in ("eager", "graph"):
         made[f"cuda/resnet50/train/64/{way}"] = (
             lambda way=way: train_on_cuda(resnet50(), 64, 224, 1000, way))
-        made[f"cuda/resnet50/train/bfloat16/64/{way}"] = (
-            lambda way=way: train_on_cuda(resnet50(), 64, 224, 1000, way, mixed=True))
     return made
 
 
@@ -160,20 +157,13 @@ def measure_on_cuda(run, batches):
     return [batch(calls) / calls * 1e9 for _ in range(batches)]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--filter", default="", help="regular expression on the names")
-    options = parser.parse_args()
-    torch.manual_seed(1)
+def run(pattern):
+    """Prints a JSON line {"name": ..., "ns": [...]} for each benchmark whose name has the pattern."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     for name, make in cuda_benchmarks().items():
-        if not re.search(options.filter, name):
+        if not re.search(pattern, name):
             continue
         try:
             print(json.dumps({"name": name, "ns": measure_on_cuda(make(), 7)}), flush=True)
         except Exception as error:  # torch.compile needs tools that may be missing
             print(f"torch_cuda_bench: {name}: {error}", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main()
