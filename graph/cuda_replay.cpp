@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "../core/device_context.h"
+#include "../core/ops/create.h"
 #include "../core/ops/host_call.h"
 #include "../core/ops/random.h"
 #include "../core/random.h"
@@ -138,9 +139,12 @@ void CudaReplay::draw_numbers(uint64_t blocks) {
   if (blocks == 0) return;
   Generator& generator = default_generator();
   const std::array now{generator.seed(), generator.reserve(2 * blocks)};
-  if (counter_stands_ != now) {
-    runtime().copy({counter_->data(), device_}, {const_cast<uint64_t*>(now.data()), Device::cpu()},
-                   sizeof now, current_stream(device_.index));
+  if (counter_stands_ != now) {  // by a kernel: a copy from the host might wait for the stream
+    const Model<Arange> both(
+        {static_cast<int64_t>(now[0]), static_cast<int64_t>(now[1] - now[0]), 2, int64, device_});
+    const View out = counter();
+    runtime().launch(both, {{}, {&out, 1}, nullptr, {current_stream(device_.index)}},
+                     device_.index);
   }
   counter_stands_ = {now[0], now[1] + blocks};
 }

@@ -175,14 +175,14 @@ class Rig {
   std::string report_;
 };
 
-class CapturedTraining : public testing::TestWithParam<StepCase> {
+class CudaTrainingStep : public testing::TestWithParam<StepCase> {
  protected:
   void SetUp() override {
     if (!cuda::is_available()) GTEST_SKIP() << cuda::why_not_available();
   }
 };
 
-TEST_P(CapturedTraining, HasTheBitsOfEager) {
+TEST_P(CudaTrainingStep, HasTheBitsOfEager) {
   Rig eager(GetParam()), captured(GetParam());
   const Tensors expected = eager.train(false);
   EXPECT_EQ(difference(captured.train(true), expected), "");
@@ -191,7 +191,7 @@ TEST_P(CapturedTraining, HasTheBitsOfEager) {
   EXPECT_EQ(captured.report().find(graphs), 0U) << captured.report();
 }
 
-INSTANTIATE_TEST_SUITE_P(All, CapturedTraining, testing::ValuesIn(step_cases()),
+INSTANTIATE_TEST_SUITE_P(All, CudaTrainingStep, testing::ValuesIn(step_cases()),
                          [](const auto& c) { return c.param.name; });
 
 }  // namespace
