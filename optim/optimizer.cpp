@@ -16,22 +16,28 @@ constexpr double kNoStep = std::numeric_limits<double>::quiet_NaN();  // core/op
 
 void Optimizer::step(const Tensor& skip) {
   NoGradGuard no_grad;
-  Tensors rates(num_groups());
+  std::vector<Tensors> operands(num_groups());
   for (Slot& slot : slots_) {
     const Tensor grad = slot.param.grad();
     if (!grad.defined()) continue;
     prepare(slot);
-    Tensor& rate = rates[slot.group];
-    const Tensor& lr = groups_[slot.group].lr;
-    if (!rate.defined()) rate = skip.defined() ? where(skip.to(lr.device()) != 0, kNoStep, lr) : lr;
-    update(slot, grad, rate);
+    Tensors& in = operands[slot.group];
+    if (in.empty()) in.push_back(rate(slot.group, skip));
+    in.push_back(slot.param);
+    in.push_back(grad);
+    for (const Tensor& tensor : slot.state) in.push_back(tensor);
+    if (interpreter() == nullptr) continue;
+    dispatch(*groups_[slot.group].step, in);  // a trace moves each to where its gradient is made
+    in = {in.front()};
+  }
+  for (size_t group = 0; group < num_groups(); ++group) {
+    if (operands[group].size() > 1) dispatch(*groups_[group].step, operands[group]);
   }
 }
 
-void Optimizer::update(Slot& slot, const Tensor& grad, const Tensor& lr) {
-  Tensors in{lr, slot.param, grad};
-  for (const Tensor& tensor : slot.state) in.push_back(tensor);
-  dispatch(*groups_[slot.group].step, in);
+Tensor Optimizer::rate(size_t group, const Tensor& skip) const {
+  const Tensor& lr = groups_[group].lr;
+  return skip.defined() ? where(skip.to(lr.device()) != 0, kNoStep, lr) : lr;
 }
 
 void Optimizer::prepare(Slot& slot) {

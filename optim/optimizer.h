@@ -69,7 +69,8 @@ class REPRISE_API Optimizer {
     Tensors state;
   };
 
-  void update(Slot& slot, const Tensor& grad, const Tensor& lr);
+  /// The learning rate as a step is given it.
+  Tensor rate(size_t group, const Tensor& skip) const;
   /// Makes what a step remembers, and lets it follow a parameter to another device.
   void prepare(Slot& slot);
   void check_group(size_t group) const;
