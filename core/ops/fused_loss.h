@@ -13,6 +13,7 @@ namespace reprise {
 struct LogSoftmaxGatherGrad {
   int dim;
   static constexpr std::string_view name = "log_softmax_gather_grad";
+  static constexpr bool half_on_cuda = true;
   auto tie() const { return std::tuple(Attr("dim", dim)); }
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;

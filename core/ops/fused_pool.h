@@ -13,6 +13,7 @@ inline constexpr int64_t kMostWindowPlaces = 256;
 /// columns plus a column (uint8). Windows have at most kMostWindowPlaces elements and no dilation.
 struct FusedMaxPool2d : MaxPoolAttributes {
   static constexpr std::string_view name = "fused_max_pool2d";
+  static constexpr bool half_on_cuda = true;
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;
   void cuda(const Launch& l) const;
@@ -23,6 +24,7 @@ struct FusedMaxPool2d : MaxPoolAttributes {
 struct FusedMaxPool2dGrad : MaxPoolAttributes {
   Pair size = 0;
   static constexpr std::string_view name = "fused_max_pool2d_grad";
+  static constexpr bool half_on_cuda = true;
   auto tie() const {
     return std::tuple_cat(MaxPoolAttributes::tie(), std::tuple(Attr("size", size)));
   }

@@ -11,7 +11,7 @@ namespace reprise {
 struct Gather {
   int dim;
   static constexpr std::string_view name = "gather";
-  static constexpr bool half_on_cpu = true;
+  static constexpr bool half_on_cpu = true, half_on_cuda = true;
   static constexpr unsigned save_in = 0b10;
   auto tie() const { return std::tuple(Attr("dim", dim)); }
   Metas infer(std::span<const Meta> in) const;
@@ -25,6 +25,7 @@ struct GatherGrad {
   int dim;
   Shape shape;
   static constexpr std::string_view name = "gather_grad";
+  static constexpr bool half_on_cuda = true;
   static constexpr unsigned save_in = 0b10;
   auto tie() const { return std::tuple(Attr("dim", dim), Attr("shape", shape)); }
   Metas infer(std::span<const Meta> in) const;
@@ -39,7 +40,7 @@ struct GatherGrad {
 struct IndexSelect {
   int dim;
   static constexpr std::string_view name = "index_select";
-  static constexpr bool half_on_cpu = true;
+  static constexpr bool half_on_cpu = true, half_on_cuda = true;
   static constexpr unsigned save_in = 0b10;
   auto tie() const { return std::tuple(Attr("dim", dim)); }
   Metas infer(std::span<const Meta> in) const;
@@ -53,6 +54,7 @@ struct IndexSelectGrad {
   int dim;
   int64_t size;
   static constexpr std::string_view name = "index_select_grad";
+  static constexpr bool half_on_cuda = true;
   static constexpr unsigned save_in = 0b10;
   auto tie() const { return std::tuple(Attr("dim", dim), Attr("size", size)); }
   Metas infer(std::span<const Meta> in) const;

@@ -14,6 +14,7 @@ namespace reprise {
 struct BatchNorm {
   double momentum = 0.1, eps = 1e-5;
   static constexpr std::string_view name = "batch_norm";
+  static constexpr bool half_on_cuda = true;
   static constexpr unsigned save_in = 0b000011, save_out = 0b110, writes = 0b111000;
   auto tie() const { return std::tuple(Attr("momentum", momentum), Attr("eps", eps)); }
   Metas infer(std::span<const Meta> in) const;
@@ -26,6 +27,7 @@ struct BatchNorm {
 /// (gy, x, weight, mean, invstd) -> (gx, gweight, gbias) for statistics that depend on x.
 struct BatchNormGrad {
   static constexpr std::string_view name = "batch_norm_grad";
+  static constexpr bool half_on_cuda = true;
   Metas infer(std::span<const Meta> in) const;
   size_t workspace(std::span<const Meta> in, Device device) const;
   void cpu(const Launch& l) const;

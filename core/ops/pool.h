@@ -19,6 +19,7 @@ struct MaxPoolAttributes {
 /// The first of equal values wins; NaN counts as largest.
 struct MaxPool2d : MaxPoolAttributes {
   static constexpr std::string_view name = "max_pool2d";
+  static constexpr bool half_on_cuda = true;
   static constexpr unsigned save_out = 0b10;
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;
@@ -41,6 +42,7 @@ struct MaxPool2dGrad {
 /// (x, indices) -> the values of x at the indices: the transpose of MaxPool2dGrad.
 struct MaxPool2dGather {
   static constexpr std::string_view name = "max_pool2d_gather";
+  static constexpr bool half_on_cuda = true;
   static constexpr unsigned save_in = 0b10;
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;
@@ -63,6 +65,7 @@ struct AvgPoolAttributes {
 /// x -> the mean of each window.
 struct AvgPool2d : AvgPoolAttributes {
   static constexpr std::string_view name = "avg_pool2d";
+  static constexpr bool half_on_cuda = true;
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;
   void cuda(const Launch& l) const;
@@ -73,6 +76,7 @@ struct AvgPool2d : AvgPoolAttributes {
 struct AvgPool2dGrad : AvgPoolAttributes {
   Pair size = 0;
   static constexpr std::string_view name = "avg_pool2d_grad";
+  static constexpr bool half_on_cuda = true;
   auto tie() const {
     return std::tuple_cat(AvgPoolAttributes::tie(), std::tuple(Attr("size", size)));
   }

@@ -54,6 +54,7 @@ struct Random {
 struct Dropout {
   double p;
   static constexpr std::string_view name = "dropout";
+  static constexpr bool half_on_cuda = true;
   static constexpr unsigned save_in = 0b10;
   auto tie() const { return std::tuple(Attr("p", p)); }
   Metas infer(std::span<const Meta> in) const;

@@ -11,6 +11,7 @@ struct Sum {
   Shape dims;
   bool keepdim;
   static constexpr std::string_view name = "sum";
+  static constexpr bool half_on_cuda = true;
   auto tie() const { return std::tuple(Attr("dims", dims), Attr("keepdim", keepdim)); }
   Metas infer(std::span<const Meta> in) const;
   size_t workspace(std::span<const Meta> in, Device device) const;
@@ -26,6 +27,7 @@ struct MaxDim {
   bool keepdim;
   bool largest = true;
   static constexpr std::string_view name = "max";
+  static constexpr bool half_on_cuda = true;
   static constexpr unsigned save_out = 0b10;
   auto tie() const {
     return std::tuple(Attr("dim", dim), Attr("keepdim", keepdim), Attr("largest", largest));

@@ -8,6 +8,7 @@ namespace reprise {
 struct Softmax {
   int dim;
   static constexpr std::string_view name = "softmax";
+  static constexpr bool half_on_cuda = true;
   static constexpr unsigned save_out = 0b1;
   auto tie() const { return std::tuple(Attr("dim", dim)); }
   Metas infer(std::span<const Meta> in) const;
@@ -20,6 +21,7 @@ struct Softmax {
 struct LogSoftmax {
   int dim;
   static constexpr std::string_view name = "log_softmax";
+  static constexpr bool half_on_cuda = true;
   static constexpr unsigned save_out = 0b1;
   auto tie() const { return std::tuple(Attr("dim", dim)); }
   Metas infer(std::span<const Meta> in) const;

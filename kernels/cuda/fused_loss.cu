@@ -10,6 +10,7 @@
 #include "pack.cuh"
 
 #include "launch.cuh"
+#include "visit.h"
 
 namespace reprise {
 namespace cuda {
@@ -20,15 +21,17 @@ template <class T, int W>
 __global__ void log_softmax_gather_grad(T* gx, const T* y, const int64_t* index, const T* g,
                                         Offsets<4> places, int64_t numel, int64_t size,
                                         int64_t inner, IndexCheck check) {
+  using A = Acc<T>;
   for (int64_t i = first_index() * W; i < numel; i += index_step() * W) {
     const auto place = places(i);
     const auto& step = places.strides[0];
     T v[W];
     load_pack(v, y + place.of[0]);
     unrolled<W>([&](int e) {
-      const T by = g[place.of[2] + e * step[2]], share = std::exp(v[e]) * by;
+      const auto by = static_cast<A>(g[place.of[2] + e * step[2]]);
+      const A share = std::exp(static_cast<A>(v[e])) * by;
       const int64_t at = index[place.of[1] + e * step[1]];
-      v[e] = (at == place.of[3] + e * step[3] ? by : T(0)) - share;
+      v[e] = static_cast<T>((at == place.of[3] + e * step[3] ? by : A(0)) - share);
       if (static_cast<uint64_t>(at) >= static_cast<uint64_t>(size))
         check.report(at, (i + e) / (size * inner) * inner + (i + e) % inner);
     });
@@ -61,8 +64,9 @@ void log_softmax_gather_grad(const Launch& l, size_t dim) {
 }  // namespace cuda
 
 void LogSoftmaxGatherGrad::cuda(const Launch& l) const {
-  visit_floating(name, l.out[0].meta->dtype,
-                 [&]<class T>() { cuda::log_softmax_gather_grad<T>(l, static_cast<size_t>(dim)); });
+  cuda::visit_any_floating(name, l.out[0].meta->dtype, [&]<class T>() {
+    cuda::log_softmax_gather_grad<T>(l, static_cast<size_t>(dim));
+  });
 }
 
 }  // namespace reprise

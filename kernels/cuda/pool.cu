@@ -2,6 +2,7 @@
 // large windows a warp. Elements of a window are taken in row-major order, as on the CPU.
 
 #include "../../core/ops/fused_pool.h"
+#include "pack.cuh"
 #include "pool_window.cuh"
 #include "warp.cuh"
 
@@ -12,6 +13,7 @@ namespace {
 /// A Place of 8 bytes is one in the image, one of a byte is one in the window.
 template <class T, class I, class Place>
 __global__ void max_pool(PoolWindow<I> window, const T* x, T* y, Place* places) {
+  using A = Acc<T>;
   const PoolAxis<I>&rows = window.rows, &columns = window.columns;
   const I results = static_cast<I>(window.images) * window.results();
   for (I i = first_index(); i < results; i += index_step()) {
@@ -19,18 +21,18 @@ __global__ void max_pool(PoolWindow<I> window, const T* x, T* y, Place* places) 
     const T* const image = x + at.image * window.pixels();
     const I top = rows.begin(at.row), bottom = rows.end(at.row);
     const I left = columns.begin(at.column), right = columns.end(at.column);
-    T best = -std::numeric_limits<T>::infinity();
+    A best = -std::numeric_limits<A>::infinity();
     I best_h = std::min(top, rows.in - 1), best_w = std::min(left, columns.in - 1);
     for (I h = top; h < bottom; h += rows.dilation) {
       for (I w = left; w < right; w += columns.dilation) {
-        const T v = image[h * columns.in + w];
+        const auto v = static_cast<A>(image[h * columns.in + w]);
         if (!(v > best || (v != v && best == best))) continue;
         best = v;
         best_h = h;
         best_w = w;
       }
     }
-    y[i] = best;
+    y[i] = static_cast<T>(best);
     if constexpr (sizeof(Place) == 1) {
       best_h -= rows.start(at.row);
       best_w -= columns.start(at.column);
@@ -42,26 +44,28 @@ __global__ void max_pool(PoolWindow<I> window, const T* x, T* y, Place* places) 
 
 template <class T, class I>
 __global__ void average_pool(PoolWindow<I> window, PoolDivisor divisor, const T* x, T* y) {
+  using A = Acc<T>;
   const PoolAxis<I>&rows = window.rows, &columns = window.columns;
   const I results = static_cast<I>(window.images) * window.results();
   for (I i = first_index(); i < results; i += index_step()) {
     const PoolPlace<I> at(i, rows.out, columns.out);
     const T* const image = x + at.image * window.pixels();
-    T total = 0;
+    A total = 0;
     for (I h = rows.begin(at.row); h < rows.end(at.row); ++h) {
-      T sum = 0;
+      A sum = 0;
       for (I w = columns.begin(at.column); w < columns.end(at.column); ++w) {
-        sum += image[h * columns.in + w];
+        sum += static_cast<A>(image[h * columns.in + w]);
       }
       total += sum;
     }
-    y[i] = total / divisor.of<T>(window, at.row, at.column);
+    y[i] = static_cast<T>(total / divisor.of<A>(window, at.row, at.column));
   }
 }
 
 /// Lanes take every 32nd element of a window.
 template <class T, class I>
 __global__ void average_pool_by_warps(PoolWindow<I> window, PoolDivisor divisor, const T* x, T* y) {
+  using A = Acc<T>;
   const PoolAxis<I>&rows = window.rows, &columns = window.columns;
   const I results = static_cast<I>(window.images) * window.results();
   const I lane = static_cast<I>(threadIdx.x % kWarp);
@@ -70,10 +74,12 @@ __global__ void average_pool_by_warps(PoolWindow<I> window, PoolDivisor divisor,
     const I top = rows.begin(at.row), left = columns.begin(at.column);
     const I width = columns.end(at.column) - left, count = (rows.end(at.row) - top) * width;
     const T* const from = x + at.image * window.pixels() + top * columns.in + left;
-    T sum = 0;
-    for (I k = lane; k < count; k += kWarp) sum += from[k / width * columns.in + k % width];
+    A sum = 0;
+    for (I k = lane; k < count; k += kWarp) {
+      sum += static_cast<A>(from[k / width * columns.in + k % width]);
+    }
     for (int by = kWarp / 2; by > 0; by /= 2) sum += __shfl_xor_sync(~0U, sum, by);
-    if (lane == 0) y[i] = sum / divisor.of<T>(window, at.row, at.column);
+    if (lane == 0) y[i] = static_cast<T>(sum / divisor.of<A>(window, at.row, at.column));
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "../../core/ops/fused_pool.h"
 #include "index_check.cuh"
+#include "pack.cuh"
 #include "pool_window.cuh"
 #include "warp.cuh"
 
@@ -20,11 +21,11 @@ __device__ void gather_windows(const PoolWindow<I>& window, T* gx, F f) {
   for (I i = first_index(); i < pixels; i += index_step()) {
     const PoolPlace<I> at(i, rows.in, columns.in);
     const I first = columns.first_window(at.column), end = columns.end_window(at.column);
-    T sum = 0;
+    Acc<T> sum = 0;
     for (I row = rows.first_window(at.row); row < rows.end_window(at.row); ++row) {
       for (I column = first; column < end; ++column) sum += f(at, row, column);
     }
-    gx[i] = sum;
+    gx[i] = static_cast<T>(sum);
   }
 }
 
@@ -32,7 +33,7 @@ template <class T, class I>
 __global__ void average_pool_grad(PoolWindow<I> window, PoolDivisor divisor, const T* gy, T* gx) {
   gather_windows(window, gx, [&](const PoolPlace<I>& at, I row, I column) {
     const I result = at.image * window.results() + row * window.columns.out + column;
-    return gy[result] / divisor.of<T>(window, row, column);
+    return static_cast<Acc<T>>(gy[result]) / divisor.of<Acc<T>>(window, row, column);
   });
 }
 
@@ -42,7 +43,7 @@ __global__ void max_pool_grad(PoolWindow<I> window, const T* gy, const uint8_t* 
     const I result = at.image * window.results() + row * window.columns.out + column;
     const I mine = (at.row - window.rows.start(row)) * window.columns.kernel + at.column -
                    window.columns.start(column);
-    return places[result] == mine ? gy[result] : T(0);
+    return places[result] == mine ? static_cast<Acc<T>>(gy[result]) : Acc<T>(0);
   });
 }
 
@@ -74,7 +75,8 @@ __global__ void gather_images(const T* x, const int64_t* index, T* y, int64_t co
   for (int64_t i = first_index(); i < count; i += index_step()) {
     const int64_t from = index[i];
     const bool there = from >= 0 && from < pixels;
-    y[i] = there ? x[i / results * pixels + from] : std::numeric_limits<T>::quiet_NaN();
+    y[i] = there ? x[i / results * pixels + from]
+                 : static_cast<T>(std::numeric_limits<Acc<T>>::quiet_NaN());
     if (!there) check.report(from, i);
   }
 }
@@ -115,7 +117,7 @@ void MaxPool2dGrad::cuda(const Launch& l) const {
 
 void MaxPool2dGather::cuda(const Launch& l) const {
   const Shape &x = l.in[0].meta->shape, &y = l.out[0].meta->shape;
-  visit_floating(name, l.in[0].meta->dtype, [&]<class T>() {
+  cuda::visit_any_floating(name, l.in[0].meta->dtype, [&]<class T>() {
     cuda::launch(l.stream, cuda::blocks_for(y.numel()), cuda::kThreads, cuda::gather_images<T>,
                  l.in[0].as<T>(), l.in[1].as<int64_t>(), l.out[0].as<T>(), y.numel(), y[2] * y[3],
                  x[2] * x[3], cuda::IndexCheck(name, y, -1, x[2] * x[3]));

@@ -7,6 +7,7 @@
 #include "../../core/op.h"
 #include "../../core/ops/pool.h"
 #include "launch.cuh"
+#include "visit.h"
 
 namespace reprise::cuda {
 
@@ -94,7 +95,7 @@ bool pool_fits_32(const A& a, Pair dilation, const Shape& x, const Shape& y) {
 /// Calls f.operator()<T, I>(window) for the dtype and the size of the operands.
 template <class A, class F>
 void visit_pool(std::string_view op, const A& a, Pair dilation, const Meta& x, const Meta& y, F f) {
-  visit_floating(op, x.dtype, [&]<class T>() {
+  visit_any_floating(op, x.dtype, [&]<class T>() {
     if (pool_fits_32(a, dilation, x.shape, y.shape)) {
       f.template operator()<T>(pool_window<int32_t>(a, dilation, x.shape, y.shape));
     } else {

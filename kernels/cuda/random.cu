@@ -7,6 +7,8 @@
 
 #include "../../core/random.h"
 #include "map.cuh"
+#include "pack.cuh"
+#include "visit.h"
 
 namespace reprise {
 namespace cuda {
@@ -66,9 +68,10 @@ struct Drawn {
 /// Which elements are dropped does not depend on the dtype: the stream is one of floats.
 template <class T>
 struct Dropped {
+  using A = Acc<T>;
   Blocks blocks;
   float keep_from;
-  T scale;
+  A scale;
 
   template <int V>
   __device__ Pack<T, V> operator()(const Pack<T, V>& x, const Pack<int64_t, V>& index) const {
@@ -78,8 +81,9 @@ struct Dropped {
     Pack<T, V> y;
     for (int i = 0; i < V; ++i) {
       if (i % kLanes == 0) block = blocks.at(index.v[i] / kLanes);
-      const T scaled = x.v[i] * scale;
-      y.v[i] = uniform<float>(block, skipped + i % kLanes) >= keep_from ? scaled : T(0);
+      const A scaled = static_cast<A>(x.v[i]) * scale;
+      const bool kept = uniform<float>(block, skipped + i % kLanes) >= keep_from;
+      y.v[i] = static_cast<T>(kept ? scaled : A(0));
     }
     return y;
   }
@@ -106,8 +110,9 @@ void Random::cuda(const Launch& l) const {
 void Dropout::cuda(const Launch& l) const {
   const Meta index(l.out[0].meta->shape, int64);
   const cuda::Blocks blocks(l.in[1]);
-  visit_floating(name, l.out[0].meta->dtype, [&]<class T>() {
-    const cuda::Dropped<T> dropped{blocks, static_cast<float>(p), static_cast<T>(1 / (1 - p))};
+  cuda::visit_any_floating(name, l.out[0].meta->dtype, [&]<class T>() {
+    const auto scale = static_cast<cuda::Acc<T>>(1 / (1 - p));
+    const cuda::Dropped<T> dropped{blocks, static_cast<float>(p), scale};
     cuda::map<T, T, cuda::Index>(l.stream, dropped, l.out[0], l.in[0], View{nullptr, &index});
   });
 }

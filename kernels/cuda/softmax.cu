@@ -12,19 +12,26 @@
 #include "../../core/ops/elementwise.h"
 #include "reduce.cuh"
 #include "softmax.cuh"
+#include "visit.h"
 #include "workspaces.h"
 
 namespace reprise {
 namespace cuda {
 namespace {
 
-constexpr int kRows = 8;             // that a thread keeps of its columns
-constexpr int64_t kLineBytes = 128;  // of neighbouring columns, for a block to read at least
+constexpr int kRows = 8;              // that a thread keeps of its columns
+constexpr int64_t kLineBytes = 128;   // of neighbouring columns, for a block to read at least,
+constexpr int64_t kSectorBytes = 32;  // or for a large one, of
+constexpr unsigned kMostThreads = 1024;
+
+/// Columns that a thread takes at once: registers for kRows of them.
+template <class T>
+constexpr int kColumns = sizeof(T) == 2 ? 4 : kPack<T>;
 
 /// f over the threads that are `across` apart, for W values each.
 template <class A, int W, class F>
 __device__ void reduce_down(A (&v)[W], unsigned across, F f) {
-  __shared__ A shared[kThreads][W];
+  __shared__ A shared[kMostThreads][W];
   __syncthreads();
   for (int e = 0; e < W; ++e) shared[threadIdx.x][e] = v[e];
   for (unsigned half = blockDim.x / 2; half >= across; half /= 2) {
@@ -40,8 +47,8 @@ __device__ void reduce_down(A (&v)[W], unsigned across, F f) {
 
 /// W neighbouring columns a thread, kRows elements of each.
 template <class T, int W>
-__global__ void softmax_columns(T* y, const T* x, Extents extents, int64_t tiles, unsigned across,
-                                bool log) {
+__global__ void __launch_bounds__(kMostThreads)
+    softmax_columns(T* y, const T* x, Extents extents, int64_t tiles, unsigned across, bool log) {
   using A = Acc<T>;
   const int64_t n = extents.n, inner = extents.inner;
   const int64_t column = (blockIdx.x % tiles * across + threadIdx.x % across) * W;
@@ -52,9 +59,10 @@ __global__ void softmax_columns(T* y, const T* x, Extents extents, int64_t tiles
   for (A& m : most) m = lowest<A>();
   unrolled<kRows>([&](int u) {
     const int64_t i = begin + u * step;
+    unrolled<W>([&](int e) { v[u][e] = lowest<A>(); });
+    if (i >= end) return;
     T pack[W];
-    unrolled<W>([&](int e) { pack[e] = lowest<T>(); });
-    if (i < end) load_pack(pack, x + at + i * inner);
+    load_pack(pack, x + at + i * inner);
     unrolled<W>([&](int e) { v[u][e] = static_cast<A>(pack[e]); });
   });
   unrolled<kRows * W>([&](int k) { most[k % W] = Larger()(v[k / W][k % W], most[k % W]); });
@@ -124,14 +132,26 @@ __global__ void scale_lines(T* y, const T* x, const Powers<Acc<T>>* lines, Offse
   }
 }
 
-/// How many threads stand side by side, W columns each, when a block keeps them whole; or 0.
+/// Threads of a block that keeps columns whole, and how many stand side by side; none where columns
+/// are too long.
+struct Block {
+  unsigned threads = 0, across = 0;
+};
+
+/// Of threads with W columns each: few and wide ones, best first.
 template <class T, int W>
-unsigned threads_across(const Extents& e) {
-  const auto wanted = static_cast<uint64_t>(std::min<int64_t>((e.inner + W - 1) / W, kWarp));
-  uint64_t across = std::bit_ceil(wanted);
-  const uint64_t least = std::min<uint64_t>(across, kLineBytes / (sizeof(T) * W));
-  while (across > least && kRows * int64_t(kThreads / across) < e.n) across /= 2;
-  return kRows * int64_t(kThreads / across) < e.n ? 0 : static_cast<unsigned>(across);
+Block block_of(const Extents& e) {
+  const uint64_t beside = std::bit_ceil(static_cast<uint64_t>((e.inner + W - 1) / W));
+  const auto most = static_cast<unsigned>(std::min<uint64_t>(beside, kWarp));
+  for (const auto& [threads, bytes] :
+       {std::pair(kThreads, kLineBytes), std::pair(kMostThreads, kLineBytes),
+        std::pair(kMostThreads, kSectorBytes)}) {
+    const auto least = static_cast<unsigned>(bytes / int64_t{sizeof(T) * W});
+    for (unsigned across = most; across >= std::min(most, least); across /= 2) {
+      if (kRows * int64_t{threads / across} >= e.n) return {threads, across};
+    }
+  }
+  return {};
 }
 
 /// Whatever the operands' alignment. Longer rows may fit into shared memory besides; not every
@@ -139,17 +159,17 @@ unsigned threads_across(const Extents& e) {
 template <class T>
 bool fits_registers(const Extents& e) {
   if (e.inner == 1) return row_fits_registers<T>(e.n);
-  return threads_across<T, 1>(e) != 0;
+  return block_of<T, 1>(e).threads != 0;
 }
 
 template <class T, int W>
 bool try_columns(Stream stream, const Extents& e, T* y, const T* x, bool log) {
   if (e.inner == 1 || e.inner % W != 0 || (W > 1 && !fit_packs(x, y))) return false;
-  const unsigned across = threads_across<T, W>(e);
-  if (across == 0) return false;
-  const int64_t tiles = blocks(e.inner, int64_t{across} * W);
-  launch(stream, static_cast<unsigned>(e.outer * tiles), kThreads, softmax_columns<T, W>, y, x, e,
-         tiles, across, log);
+  const Block block = block_of<T, W>(e);
+  if (block.threads == 0) return false;
+  const int64_t tiles = blocks(e.inner, int64_t{block.across} * W);
+  launch(stream, static_cast<unsigned>(e.outer * tiles), block.threads, softmax_columns<T, W>, y, x,
+         e, tiles, block.across, log);
   return true;
 }
 
@@ -183,14 +203,14 @@ void softmax(const Launch& l, int dim, bool log) {
   const View dense{ready ? x.data : y.data, y.meta};
   const Extents e(y.meta->shape, dim);
   if (try_softmax_rows(l.stream, e, y.as<T>(), dense.as<T>(), log)) return;
-  if (try_columns<T, kPack<T>>(l.stream, e, y.as<T>(), dense.as<T>(), log)) return;
+  if (try_columns<T, kColumns<T>>(l.stream, e, y.as<T>(), dense.as<T>(), log)) return;
   if (try_columns<T, 1>(l.stream, e, y.as<T>(), dense.as<T>(), log)) return;
   reduce_and_scale<T>(l, dense, dim, log);
 }
 
 void softmax(const Launch& l, std::string_view name, int dim, bool log) {
   if (l.in[0].meta->numel() == 0) return;
-  visit_floating(name, l.in[0].meta->dtype, [&]<class T>() { softmax<T>(l, dim, log); });
+  visit_any_floating(name, l.in[0].meta->dtype, [&]<class T>() { softmax<T>(l, dim, log); });
 }
 
 }  // namespace
@@ -198,7 +218,7 @@ void softmax(const Launch& l, std::string_view name, int dim, bool log) {
 size_t softmax_workspace(const Meta& x, int dim) {
   const Extents e(x.shape, dim);
   if (x.numel() == 0) return 0;
-  return visit_floating("softmax", x.dtype, [&]<class T>() -> size_t {
+  return visit_any_floating("softmax", x.dtype, [&]<class T>() -> size_t {
     if (fits_registers<T>(e)) return 0;
     const size_t state = sizeof(typename PowerSums<T>::State);
     return static_cast<size_t>(e.lines()) * state +

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "../../core/half.h"
 #include "../../core/shape.h"
 #include "pack.cuh"
 #include "warp.cuh"

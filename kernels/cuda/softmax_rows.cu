@@ -9,31 +9,43 @@
 namespace reprise::cuda {
 namespace {
 
-constexpr int kRowPacks = 4, kLongRowPacks = 6;  // that a thread keeps of a row
+constexpr int kRowPacks = 4;  // that a thread keeps of a row
+template <class T>
+constexpr int kLongRowPacks = sizeof(T) == 2 ? 3 : 6;  // of a long one: 24 registers
 constexpr int kMostThreads = 1024;
 
 /// Threads of a block in which each keeps so many packs.
 constexpr int most_threads(int packs) { return packs == kRowPacks ? kThreads : kMostThreads; }
 
-/// The elements of a row that fall to one thread: packs that are `threads` apart.
-/// Dense: rows are of whole packs that lie aligned. (A kernel for both would store element by
-/// element.)
+/// The elements of a row that fall to one thread: packs that are `threads` apart. Where rows are
+/// not of whole packs, what counts as a pack are elements `apart`, so that neighbours read
+/// neighbours. Dense: packs lie aligned. (A kernel for both would store element by element.)
 template <class T, bool Dense>
 struct RowOfThread {
   using A = Acc<T>;
   static constexpr int kWidth = kPack<T>;
-  int64_t begin, end, step;
+  int64_t begin, end, step, apart;
+
+  __device__ RowOfThread(int64_t rank, int64_t n, int64_t threads)
+      : begin(rank * kWidth), end(n), step(threads * kWidth), apart(1) {
+    if (Dense || n % kWidth == 0) return;
+    begin = rank;
+    apart = threads;
+  }
 
   __device__ void load(A (&v)[kWidth], const T* row, int u) const {
     const int64_t i = begin + u * step;
-    T pack[kWidth];
+    unrolled<kWidth>([&](int e) { v[e] = lowest<A>(); });
     if constexpr (Dense) {
-      unrolled<kWidth>([&](int e) { pack[e] = lowest<T>(); });
-      if (i < end) load_pack(pack, row + i);
+      if (i >= end) return;
+      T pack[kWidth];
+      load_pack(pack, row + i);
+      unrolled<kWidth>([&](int e) { v[e] = static_cast<A>(pack[e]); });
     } else {
-      unrolled<kWidth>([&](int e) { pack[e] = i + e < end ? row[i + e] : lowest<T>(); });
+      unrolled<kWidth>([&](int e) {
+        if (i + e * apart < end) v[e] = static_cast<A>(row[i + e * apart]);
+      });
     }
-    unrolled<kWidth>([&](int e) { v[e] = static_cast<A>(pack[e]); });
   }
   __device__ void store(T* row, int u, const A (&v)[kWidth], const Scale<A>& scale) const {
     const int64_t i = begin + u * step;
@@ -43,7 +55,7 @@ struct RowOfThread {
       if (i < end) store_pack(row + i, pack);
     } else {
       unrolled<kWidth>([&](int e) {
-        if (i + e < end) row[i + e] = pack[e];
+        if (i + e * apart < end) row[i + e * apart] = pack[e];
       });
     }
   }
@@ -58,7 +70,7 @@ __global__ void __launch_bounds__(most_threads(Packs))
   using Kept = A[kWidth];
   const int64_t row = int64_t{blockIdx.x} * (blockDim.x / threads) + threadIdx.x / threads;
   const int64_t rank = threadIdx.x % threads;
-  const RowOfThread<T, Dense> mine{rank * kWidth, row < rows ? n : 0, int64_t{threads} * kWidth};
+  const RowOfThread<T, Dense> mine(rank, row < rows ? n : 0, threads);
   Kept v[Packs], *const shared = dynamic_shared<Kept>() + rank;
   A most = lowest<A>(), sum = 0;
   unrolled<Packs>([&](int u) { mine.load(v[u], x + row * n, u); });
@@ -91,10 +103,12 @@ int threads_of_row(int64_t n, int64_t kept) {
 
 template <class T>
 bool row_fits_registers(int64_t n) {
-  return threads_of_row(n, kLongRowPacks * kPack<T>) != 0;
+  return threads_of_row(n, kLongRowPacks<T> * kPack<T>) != 0;
 }
 template bool row_fits_registers<float>(int64_t n);
 template bool row_fits_registers<double>(int64_t n);
+template bool row_fits_registers<Half>(int64_t n);
+template bool row_fits_registers<BFloat16>(int64_t n);
 
 /// Bytes of shared memory that a block can have.
 static int64_t most_shared_bytes() {
@@ -119,14 +133,16 @@ bool try_softmax_rows(Stream stream, const Extents& e, T* y, const T* x, bool lo
   };
   const int few = threads_of_row(e.n, kRowPacks * kWidth);
   if (few != 0 && few <= int{kThreads}) return keep.template operator()<kRowPacks>(few, 0);
-  const int many = threads_of_row(e.n, kLongRowPacks * kWidth);
-  if (many != 0) return keep.template operator()<kLongRowPacks>(many, 0);
-  const int64_t more = blocks(e.n, kMostThreads * kWidth) - int64_t{kLongRowPacks};
-  if (more * kMostThreads * 16 > most_shared_bytes()) return false;
-  return keep.template operator()<kLongRowPacks>(kMostThreads, more);
+  const int many = threads_of_row(e.n, kLongRowPacks<T> * kWidth);
+  if (many != 0) return keep.template operator()<kLongRowPacks<T>>(many, 0);
+  const int64_t more = blocks(e.n, kMostThreads * kWidth) - int64_t{kLongRowPacks<T>};
+  if (more * kMostThreads * int64_t{sizeof(Acc<T>[kWidth])} > most_shared_bytes()) return false;
+  return keep.template operator()<kLongRowPacks<T>>(kMostThreads, more);
 }
 
 template bool try_softmax_rows(Stream, const Extents&, float*, const float*, bool);
 template bool try_softmax_rows(Stream, const Extents&, double*, const double*, bool);
+template bool try_softmax_rows(Stream, const Extents&, Half*, const Half*, bool);
+template bool try_softmax_rows(Stream, const Extents&, BFloat16*, const BFloat16*, bool);
 
 }  // namespace reprise::cuda

@@ -1,5 +1,5 @@
-// Sum. Floats are added in their own width, as a tree: within a pack, along what a thread reads,
-// across threads, over parts.
+// Sum. Floats are added in their own width, those of 16 bits in float, as a tree: within a pack,
+// along what a thread reads, across threads, over parts.
 
 #include "../../core/ops/reduce.h"
 #include "reduce.cuh"
@@ -27,7 +27,7 @@ struct Sums : OneOperand<T> {
 }  // namespace cuda
 
 void Sum::cuda(const Launch& l) const {
-  visit_dtype(l.in[0].meta->dtype, [&]<class T>() {
+  visit_any_dtype(l.in[0].meta->dtype, [&]<class T>() {
     using In = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
     using To = std::conditional_t<std::is_integral_v<T>, int64_t, T>;
     const cuda::Sums<In, To> sums{{l.in[0].as<In>()}, l.out[0].as<To>()};

@@ -1,0 +1,61 @@
+#pragma once
+// What the kernels of batch normalisation share: x seen as [N, C, S], and vectors of its channels.
+
+#include "../../core/op.h"
+#include "offsets.cuh"
+#include "pack.cuh"
+
+namespace reprise::cuda {
+
+/// [N, C, S], of which S is 1 for x [N, C].
+inline Meta matrix_of(const Meta& x) {
+  int64_t size = 1;
+  for (size_t d = 2; d < x.shape.size(); ++d) size *= x.shape[d];
+  return Meta({x.shape[0], x.shape[1], size}, x.dtype);
+}
+inline Shape batch_dims() { return {0, 2}; }
+
+/// A vector of one number per channel, of any stride: float for T of 16 bits, or T.
+template <class T>
+struct Channels {
+  using A = Acc<T>;
+  void* data;
+  int64_t step;
+  bool wide;
+
+  explicit Channels(const View& v)
+      : data(v.data),
+        step(v.meta->strides.empty() ? 0 : v.meta->strides[0]),
+        wide(size_of(v.meta->dtype) == sizeof(A)) {}
+  __device__ A operator[](int64_t i) const {
+    if (wide) return static_cast<const A*>(data)[i * step];
+    return static_cast<A>(static_cast<const T*>(data)[i * step]);
+  }
+  __device__ void set(int64_t i, double x) const {
+    if (wide)
+      static_cast<A*>(data)[i * step] = static_cast<A>(x);
+    else
+      static_cast<T*>(data)[i * step] = static_cast<T>(static_cast<A>(x));
+  }
+};
+
+/// The channel of each element; W neighbours share it, or have neighbouring ones.
+struct ChannelOf {
+  Offsets<1> offsets;
+  int64_t numel;
+  bool shared;
+
+  explicit ChannelOf(const Meta& matrix)
+      : offsets(offsets_of<1>(matrix.shape, {{0, 1, 0}})),
+        numel(matrix.numel()),
+        shared(matrix.shape[2] > 1) {}
+};
+
+/// Packs must not reach across channels, unless channels are neighbours.
+template <class T>
+bool takes_packs(const Meta& matrix, bool aligned) {
+  const int64_t beside = matrix.shape[2] > 1 ? matrix.shape[2] : matrix.shape[1];
+  return aligned && beside % kPack<T> == 0;
+}
+
+}  // namespace reprise::cuda
