@@ -37,7 +37,7 @@ inline Array array_of(const Tensor& x) {
     for (size_t d = 0; d < index.size(); ++d) offset += index[d] * x.strides()[d];
     return offset;
   };
-  visit_dtype(x.dtype(), [&]<class T>() {
+  visit_any_dtype(x.dtype(), [&]<class T>() {
     const auto* data = static_cast<const T*>(x.numel() == 0 ? nullptr : x.raw_data());
     for_each_index(x.shape(),
                    [&](const Shape& i) { out.at(i) = static_cast<double>(data[at(i)]); });

@@ -46,6 +46,8 @@ TEST_F(DeviceIndex, GathersLikeTheCpu) {
     for (const DType dtype : {float32, float64}) {
       expect_op_on_device(GatherGrad{c.dim, c.x}, {sample(c.index, dtype), index}, 0);
     }
+    expect_op_in_16_bits(Gather{c.dim}, {sample(c.x), index}, 0);
+    expect_op_in_16_bits(GatherGrad{c.dim, c.x}, {sample(c.index), index}, 0);
   }
 }
 
@@ -60,6 +62,20 @@ TEST_F(DeviceIndex, SelectsLikeTheCpu) {
       }
       expect_op_on_device(IndexSelect{dim}, {x.to(uint8), index}, 0);
       expect_op_on_device(IndexSelectGrad{dim, x.size(dim)}, {sample(shape), index}, 0);
+      expect_op_in_16_bits(IndexSelectGrad{dim, x.size(dim)}, {sample(shape), index}, 0);
+    }
+  }
+}
+
+/// Runs of equal indices that begin and end anywhere among the chunks of sorted terms.
+TEST_F(DeviceIndex, SumsFrequentIndices) {
+  for (const auto& [n, rare] : {std::pair(257, 0), std::pair(2000, 300), std::pair(5000, 1),
+                                std::pair(1024, 256), std::pair(1100, 511)}) {
+    Tensor index = full({n}, 2, {.dtype = int64});
+    for (int64_t i = 0; i < rare; ++i) index.data<int64_t>()[i * 3 % n] = i % 2 * 3 - 1;
+    for (const int64_t width : {1, 3, 40}) {
+      expect_op_on_device(IndexSelectGrad{0, 5}, {sample({n, width}), index}, 0);
+      expect_op_in_16_bits(IndexSelectGrad{0, 5}, {sample({n, width}), index}, 0);
     }
   }
 }
@@ -98,6 +114,7 @@ TEST_F(DeviceIndex, PicksLogProbabilitiesLikeTheCpu) {
       expect_op_on_device(LogSoftmaxGatherGrad{1}, {layout, index, g}, 1e-6);
     }
     expect_op_on_device(LogSoftmaxGatherGrad{1}, {y, index, g.slice(0, 0, 1).expand(one)}, 1e-6);
+    expect_op_in_16_bits(LogSoftmaxGatherGrad{1}, {y, index, g}, 1e-6);
     expect_op_on_device(LogSoftmaxGatherGrad{1}, {y.to(float64), index, g.to(float64)}, 1e-15);
   }
 }

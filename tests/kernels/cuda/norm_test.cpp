@@ -47,6 +47,26 @@ TEST_F(DeviceNorm, MatchesTheCpu) {
   }
 }
 
+/// Vectors are of 16 bits, too, or wider than x.
+TEST_F(DeviceNorm, TakesElementsOf16Bits) {
+  for (const Shape& shape : kShapes) {
+    for (const DType dtype : {float16, bfloat16}) {
+      for (const bool wide : {false, true}) {
+        Tensors in = float_operands(operands(shape, float32, 3), float32, dtype);
+        const Tensors exact = run({}, float_operands(in, dtype, float32), false);
+        for (size_t k = 1; wide && k < 5; ++k) in[k] = in[k].to(float32);
+        const Tensors got = run({}, in, true);
+        for (size_t k = 0; k < got.size(); ++k) expect_rounded(got[k], exact[k], 5e-6);
+      }
+    }
+    const Shape c{shape[1]};
+    expect_op_in_16_bits(BatchNormGrad{},
+                         {sample(shape, float32, 8), sample(shape), sample(c, float32, 2),
+                          sample(c, float32, 3), sample(c, float32, 4)},
+                         1e-5);
+  }
+}
+
 TEST_F(DeviceNorm, GradientMatchesTheCpu) {
   for (const Shape& shape : kShapes) {
     for (const DType dtype : {float32, float64}) {

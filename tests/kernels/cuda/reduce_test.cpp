@@ -40,6 +40,12 @@ const Case kCases[] = {
     {{6, 7, 8}, {0, 2}},
     {{6, 7, 8}, {0, 1, 2}},
     {{3, 200, 20}, {1}},
+    {{700, 4, 7}, {1}},
+    {{90, 3, 64}, {1}},
+    {{50, 30, 12}, {1}},
+    {{4, 70, 130}, {1}},
+    {{301, 10, 49}, {0, 2}},
+    {{37, 257}, {1}},
 };
 
 TEST_F(DeviceReduce, SumsLikeTheCpu) {
@@ -48,6 +54,7 @@ TEST_F(DeviceReduce, SumsLikeTheCpu) {
       expect_op_on_device(Sum{c.dims, false}, {sample(c.shape, dtype)},
                           dtype == float32 ? 1e-5 : 1e-13);
     }
+    expect_op_in_16_bits(Sum{c.dims, false}, {sample(c.shape)}, 1e-5);
   }
 }
 
@@ -59,6 +66,7 @@ TEST_F(DeviceReduce, FindsExtremesLikeTheCpu) {
       const bool largest = dtype != float32 && dtype != uint8;
       expect_op_on_device(MaxDim{dim, false, largest}, {sample(c.shape, dtype)}, 0);
     }
+    expect_op_in_16_bits(MaxDim{dim, false, true}, {sample(c.shape)}, 0);
   }
 }
 
