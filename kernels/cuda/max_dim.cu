@@ -41,8 +41,8 @@ struct Extremes : OneOperand<T> {
     s = join(State{static_cast<Kept>(v), i}, s);
   }
   template <int N>
-  __device__ void take(State& s, const T (&v)[N], int64_t i) const {
-    for (int e = 0; e < N; ++e) take(s, v[e], i + e);
+  __device__ void take(State& s, const T (&v)[N], int64_t i, int64_t step) const {
+    for (int e = 0; e < N; ++e) take(s, v[e], i + e * step);
   }
   __device__ void store(int64_t output, const State& s) const {
     values[output] = static_cast<T>(s.value);

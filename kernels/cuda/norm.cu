@@ -40,10 +40,10 @@ struct Statistics : OneOperand<T> {
   }
   __device__ void take(Moments& m, T v, int64_t i) const {
     const T pack[] = {v};
-    take(m, pack, i);
+    take(m, pack, i, 1);
   }
   template <int N>
-  __device__ void take(Moments& m, const T (&v)[N], int64_t) const {
+  __device__ void take(Moments& m, const T (&v)[N], int64_t, int64_t) const {
     if (m.count == 0) m.pivot = tree_sum<Acc<T>, N>([&](int e) { return v[e]; }) / N;
     const auto centred = [&](int e) { return static_cast<Acc<T>>(v[e]) - Acc<T>(m.pivot); };
     m.count += N;

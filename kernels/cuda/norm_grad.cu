@@ -57,10 +57,10 @@ struct GradSums {
   }
   __device__ void take(Products& p, const Value& v, int64_t i) const {
     const Value pack[] = {v};
-    take(p, pack, i);
+    take(p, pack, i, 1);
   }
   template <int N>
-  __device__ void take(Products& p, const Value (&v)[N], int64_t) const {
+  __device__ void take(Products& p, const Value (&v)[N], int64_t, int64_t) const {
     using A = Acc<T>;
     if (p.count == 0) p.pivot = tree_sum<A, N>([&](int e) { return static_cast<A>(v[e].x); }) / N;
     p.count += N;

@@ -12,7 +12,7 @@
 //     State none() const;                                  joined with s gives s
 //     State join(const State&, const State&) const;
 //     void take(State&, const Value& v, int64_t i) const;  i: place in the line
-//     void take(State&, const Value (&v)[N], int64_t i) const;
+//     void take(State&, const Value (&v)[N], int64_t i, int64_t step) const;
 //     void store(int64_t output, const State&) const;
 //   };
 
@@ -61,13 +61,34 @@ __device__ void take_packs(const R& r, const ReducePlan& plan, int64_t x, int64_
       if (i + u * step < end) r.load(v[u], x + plan.reduced(i + u * step).of[0]);
     });
     unrolled<kLoads>([&](int u) {
-      if (i + u * step < end) r.take(state, v[u], i + u * step);
+      if (i + u * step < end) r.take(state, v[u], i + u * step, 1);
     });
   }
   for (; i < end; i += step) {
     Value v[kWidth];
     for (int e = 0; e < kWidth; ++e) v[e] = r.load(x + plan.reduced(i + e).of[0]);
-    r.take(state, v, i);
+    r.take(state, v, i, 1);
+  }
+}
+
+/// The same for lines that do not lie in packs: elements are `threads` apart, so that neighbours
+/// read neighbours.
+template <class R>
+__device__ void take_apart(const R& r, const ReducePlan& plan, int64_t x, int64_t begin,
+                           int64_t end, typename R::State& state) {
+  const int64_t step = plan.threads;
+  for (int64_t i = begin + threadIdx.x % plan.threads; i < end; i += kLoadsApart * step) {
+    typename R::Value v[kLoadsApart] = {};
+    unrolled<kLoadsApart>([&](int u) {
+      if (i + u * step < end) v[u] = r.load(x + plan.reduced(i + u * step).of[0]);
+    });
+    if (i + (kLoadsApart - 1) * step < end) {
+      r.take(state, v, i, step);
+      continue;
+    }
+    unrolled<kLoadsApart>([&](int u) {
+      if (i + u * step < end) r.take(state, v[u], i + u * step);
+    });
   }
 }
 
@@ -75,6 +96,7 @@ __device__ void take_packs(const R& r, const ReducePlan& plan, int64_t x, int64_
 template <class R>
 __device__ void reduce_line(const R& r, const ReducePlan& plan, int64_t x, int64_t begin,
                             int64_t end, bool packs, typename R::State& state) {
+  if (!plan.packs) return take_apart(r, plan, x, begin, end, state);
   constexpr int kWidth = line_pack(sizeof(typename R::Element));
   const int64_t whole = begin + (end - begin) / kWidth * kWidth;
   take_packs(r, plan, x, begin, whole, packs, state);
@@ -99,14 +121,13 @@ __global__ void reduce_lines(R r, ReducePlan plan, bool packs, typename R::State
   if (mine && threadIdx.x % plan.threads == 0) keep(r, plan, states, place.of[1], part, state);
 }
 
-/// Rows [begin, end) that fall to one thread, of its `columns` neighbouring columns from x on.
+/// Every `step`th of the rows [begin, end), of `columns` neighbouring columns from x on.
 template <class R, int N>
 __device__ void reduce_rows(const R& r, const ReducePlan& plan, int64_t x, int64_t begin,
-                            int64_t end, int64_t columns, bool packs,
+                            int64_t end, int64_t step, int64_t columns, bool packs,
                             typename R::State (&states)[N]) {
   using Value = typename R::Value;
-  const int64_t down = threadIdx.x / plan.threads, step = blockDim.x / plan.threads;
-  for (int64_t i = begin + down; i < end; i += kLoads * step) {
+  for (int64_t i = begin; i < end; i += kLoads * step) {
     Value v[kLoads][N] = {};
     unrolled<kLoads>([&](int u) {
       if (i + u * step >= end) return;
@@ -123,35 +144,47 @@ __device__ void reduce_rows(const R& r, const ReducePlan& plan, int64_t x, int64
   }
 }
 
-template <class R>
-__global__ void reduce_columns(R r, ReducePlan plan, bool packs, typename R::State* parts) {
+/// States of threads that are `across` apart are joined, `rows` of them, into those of the first.
+template <class R, int N>
+__device__ void join_rows(const R& r, typename R::State (&states)[N], unsigned across,
+                          unsigned rows) {
   using State = typename R::State;
-  constexpr int kWidth = column_pack(sizeof(typename R::Element));
-  __shared__ State shared[kReduceThreads][kWidth];
-  const int64_t part = blockIdx.x % plan.parts, task = blockIdx.x / plan.parts;
-  const auto place = plan.kept(task / plan.tiles);
-  const int64_t first =
-      (task % plan.tiles * plan.threads + threadIdx.x % plan.threads) * int64_t{kWidth};
-  const int64_t columns = std::min(plan.columns.size - first, int64_t{kWidth});
-  State states[kWidth];
-  for (State& s : states) s = r.none();
-  if (columns > 0) {
-    const int64_t begin = part * plan.part, end = std::min(begin + plan.part, plan.length);
-    reduce_rows(r, plan, place.of[0] + first * plan.columns.in, begin, end, columns, packs, states);
-  }
-  for (int e = 0; e < kWidth; ++e) shared[threadIdx.x][e] = states[e];
-  for (unsigned half = blockDim.x / 2; half >= static_cast<unsigned>(plan.threads); half /= 2) {
+  __shared__ State shared[kReduceThreads][N];
+  const unsigned row = threadIdx.x / across % rows;
+  for (int e = 0; e < N; ++e) shared[threadIdx.x][e] = states[e];
+  for (unsigned half = rows / 2; half > 0; half /= 2) {
     __syncthreads();
-    if (threadIdx.x >= half) continue;
-    for (int e = 0; e < kWidth; ++e) {
+    if (row >= half) continue;
+    for (int e = 0; e < N; ++e) {
       State& mine = shared[threadIdx.x][e];
-      mine = r.join(mine, shared[threadIdx.x + half][e]);
+      mine = r.join(mine, shared[threadIdx.x + half * across][e]);
     }
   }
-  if (threadIdx.x >= static_cast<unsigned>(plan.threads)) return;
-  for (int e = 0; e < columns; ++e) {
-    keep(r, plan, parts, place.of[1] + (first + e) * plan.columns.out, part,
-         shared[threadIdx.x][e]);
+  for (int e = 0; e < N; ++e) states[e] = shared[threadIdx.x][e];
+}
+
+/// `rows` times `threads` of a block take a tile of columns: x one above the other.
+template <class R>
+__global__ void reduce_columns(R r, ReducePlan plan, bool packs, typename R::State* parts) {
+  constexpr int kWidth = column_pack(sizeof(typename R::Element));
+  const unsigned across = plan.threads, rows = plan.rows, in_tile = across * rows;
+  const int64_t task = int64_t{blockIdx.x} * (blockDim.x / in_tile) + threadIdx.x / in_tile;
+  const int64_t part = task % plan.parts, tile = task / plan.parts;
+  const bool mine = tile < plan.outputs / plan.columns.size * plan.tiles;
+  const auto place = plan.kept(mine ? tile / plan.tiles : 0);
+  const int64_t first = (tile % plan.tiles * across + threadIdx.x % across) * int64_t{kWidth};
+  const int64_t columns = mine ? std::min(plan.columns.size - first, int64_t{kWidth}) : 0;
+  const int64_t row = threadIdx.x / across % rows;
+  typename R::State states[kWidth];
+  for (auto& s : states) s = r.none();
+  if (columns > 0) {
+    const int64_t begin = part * plan.part, end = std::min(begin + plan.part, plan.length);
+    reduce_rows(r, plan, place.of[0] + first * plan.columns.in, begin + row, end, rows, columns,
+                packs, states);
+  }
+  if (rows > 1) join_rows(r, states, across, rows);
+  for (int e = 0; row == 0 && e < columns; ++e) {
+    keep(r, plan, parts, place.of[1] + (first + e) * plan.columns.out, part, states[e]);
   }
 }
 

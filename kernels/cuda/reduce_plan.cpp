@@ -61,17 +61,17 @@ void choose_threads(ReducePlan& plan, int64_t pack) {
     const int64_t most = plan.length >= 2 * kWarpSize ? kWarpSize : kReduceThreads;
     plan.threads = power_of_two(ceil_div(plan.columns.size, pack), most);
     plan.tiles = ceil_div(plan.columns.size, plan.threads * pack);
+    plan.rows = power_of_two(ceil_div(plan.length, kLoads), kReduceThreads / plan.threads);
   } else {
-    plan.threads =
-        is_long ? kReduceThreads : power_of_two(ceil_div(plan.length, pack * kLoads), kWarpSize);
+    const int64_t each = plan.packs ? pack * kLoads : kLoadsApart;
+    plan.threads = is_long ? kReduceThreads : power_of_two(ceil_div(plan.length, each), kWarpSize);
   }
 }
 
 void cut(ReducePlan& plan, int64_t pack) {
-  const int64_t beside = kReduceThreads / plan.threads;  // lines of a block, or rows it reads
-  const int64_t least = kLoads * (plan.down ? beside : plan.threads * pack);
+  const int64_t least = kLoads * (plan.down ? plan.rows : plan.threads * pack);
   const int64_t tasks = plan.outputs / plan.columns.size * plan.tiles;
-  const int64_t in_block = plan.down ? 1 : beside;
+  const int64_t in_block = kReduceThreads / (plan.threads * plan.rows);
   const int64_t most = plan.length / least * (plan.outputs > 0);
   plan.parts = std::clamp<int64_t>(kWantedBlocks * in_block / std::max<int64_t>(tasks, 1), 1,
                                    std::max<int64_t>(most, 1));

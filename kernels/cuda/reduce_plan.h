@@ -12,7 +12,8 @@
 namespace reprise::cuda {
 
 inline constexpr int kReduceThreads = 256;
-inline constexpr int kLoads = 4;  // packs that a thread has on their way at a time
+inline constexpr int kLoads = 4;       // packs that a thread has on their way at a time
+inline constexpr int kLoadsApart = 8;  // or elements, where there are no packs
 
 /// Neighbours that one thread reads at once: along a line, or beside each other in columns.
 constexpr int line_pack(size_t element) { return static_cast<int>(16 / element); }
@@ -28,6 +29,7 @@ struct ReducePlan {
   int64_t tiles = 1;            // of columns, a block's each
   int64_t parts = 1, part = 0;  // elements of a line in one part
   int threads = 1;              // in a group that reduces a line; standing beside each other
+  int rows = 1;                 // threads that go down the same columns
   int64_t blocks = 1;
 };
 

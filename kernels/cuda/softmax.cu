@@ -99,10 +99,10 @@ struct PowerSums : OneOperand<T> {
   }
   __device__ void take(State& s, T v, int64_t i) const {
     const T pack[] = {v};
-    take(s, pack, i);
+    take(s, pack, i, 1);
   }
   template <int N>
-  __device__ void take(State& s, const T (&v)[N], int64_t) const {
+  __device__ void take(State& s, const T (&v)[N], int64_t, int64_t) const {
     State pack = none();
     unrolled<N>([&](int e) { pack.most = Larger()(static_cast<Acc<T>>(v[e]), pack.most); });
     pack.sum = tree_sum<Acc<T>, N>([&](int e) {

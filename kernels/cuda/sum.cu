@@ -17,7 +17,7 @@ struct Sums : OneOperand<T> {
   __device__ State join(State a, State b) const { return a + b; }
   __device__ void take(State& s, T v, int64_t) const { s += static_cast<State>(v); }
   template <int N>
-  __device__ void take(State& s, const T (&v)[N], int64_t) const {
+  __device__ void take(State& s, const T (&v)[N], int64_t, int64_t) const {
     s += tree_sum<State, N>([&](int e) { return v[e]; });
   }
   __device__ void store(int64_t output, State s) const { y[output] = static_cast<To>(s); }
