@@ -11,6 +11,7 @@ namespace reprise {
 struct ConvAttributes {
   Pair stride = 1, padding = 0, dilation = 1;
   int64_t groups = 1;
+  static constexpr bool half_on_cuda = true, channels_last_on_cuda = true;
   auto tie() const {
     return std::tuple(Attr("stride", stride), Attr("padding", padding), Attr("dilation", dilation),
                       Attr("groups", groups));

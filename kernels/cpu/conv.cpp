@@ -11,22 +11,24 @@
 namespace reprise {
 namespace {
 
-/// on_cpu<T>() for the CPU's kernels, else what those of CUDA take for a pass.
+/// on_cpu<T>() for the CPU's kernels, else what those of CUDA take for a pass over these operands.
 template <class F>
 size_t scratch(std::string_view op, [[maybe_unused]] ConvPass pass,
-               [[maybe_unused]] const ConvShape& s, DType dtype, [[maybe_unused]] Device device,
-               F on_cpu) {
+               [[maybe_unused]] const ConvShape& s, std::span<const Meta> in,
+               [[maybe_unused]] bool bias, [[maybe_unused]] Device device, F on_cpu) {
 #if defined(REPRISE_HAS_CUDA)
-  if (device.kind == Device::Kind::cuda) return cuda::conv_workspace(pass, s, dtype, device);
+  if (device.kind == Device::Kind::cuda) {
+    return cuda::conv_workspace(cuda::conv_work(pass, s, in, bias), device);
+  }
 #endif
-  return visit_floating(op, dtype, on_cpu);
+  return visit_floating(op, in[0].dtype, on_cpu);
 }
 
 }  // namespace
 
 size_t Conv2d::workspace(std::span<const Meta> in, Device device) const {
   const ConvShape s = conv_shape(*this, in[0].shape, in[1].shape);
-  return scratch(name, ConvPass::forward, s, in[0].dtype, device,
+  return scratch(name, ConvPass::forward, s, in, in.size() == 3, device,
                  [&]<class T>() { return cpu::conv2d_workspace<T>(s); });
 }
 
@@ -44,8 +46,8 @@ void Conv2d::cpu(const Launch& l) const {
 namespace {
 
 /// A packed weight has lost its shape.
-Meta weight_meta(const FusedConv2d& op, const Meta& weight) {
-  return op.packed ? Meta(op.weight_shape, weight.dtype) : weight;
+ConvShape conv_shape(const FusedConv2d& op, const Shape& x, const Shape& weight) {
+  return conv_shape(Conv2d{op}, x, op.packed ? op.weight_shape : weight);
 }
 
 /// Those that no convolution has in its store.
@@ -59,8 +61,9 @@ void activate_in_place(Activation activation, const View& y) {
 }  // namespace
 
 size_t FusedConv2d::workspace(std::span<const Meta> in, Device device) const {
-  const Meta operands[] = {in[0], weight_meta(*this, in[1])};
-  return Conv2d{*this}.workspace(operands, device);
+  const ConvShape s = conv_shape(*this, in[0].shape, in[1].shape);
+  return scratch(name, ConvPass::forward, s, in, bias, device,
+                 [&]<class T>() { return cpu::conv2d_workspace<T>(s); });
 }
 
 void FusedConv2d::cpu(const Launch& l) const {
@@ -72,8 +75,8 @@ void FusedConv2d::cpu(const Launch& l) const {
                            .shift = scaled ? factors[1].as<T>() : nullptr,
                            .residual = residual ? l.in.back().as<T>() : nullptr,
                            .relu = activation == Activation::relu};
-    cpu::fused_conv2d(conv_shape(Conv2d{*this}, x.meta->shape, weight_meta(*this, *w.meta).shape),
-                      x.as<T>(), w.as<T>(), packed, tail, y.as<T>(), l.workspace);
+    cpu::fused_conv2d(conv_shape(*this, x.meta->shape, w.meta->shape), x.as<T>(), w.as<T>(), packed,
+                      tail, y.as<T>(), l.workspace);
   });
   activate_in_place(activation, y);
 }
@@ -92,7 +95,7 @@ void PackConvWeight::cpu(const Launch& l) const {
 
 size_t Conv2dInputGrad::workspace(std::span<const Meta> in, Device device) const {
   const ConvShape s = conv_shape(*this, in[0].shape, in[1].shape);
-  return scratch(name, ConvPass::input_grad, s, in[0].dtype, device,
+  return scratch(name, ConvPass::input_grad, s, in, false, device,
                  [&]<class T>() { return cpu::conv2d_grad_input_workspace<T>(s); });
 }
 
@@ -109,10 +112,10 @@ size_t FusedConv2dInputGrad::workspace(std::span<const Meta> in,
   const ConvShape s = conv_shape(Conv2dInputGrad{*this, size}, in[0].shape, in[1].shape);
 #if defined(REPRISE_HAS_CUDA)
   if (device.kind == Device::Kind::cuda) {
-    return cuda::masked_conv_workspace(s, in[0].dtype, device);
+    return cuda::masked_conv_workspace(cuda::conv_work(ConvPass::input_grad, s, in), device);
   }
 #endif
-  return scratch(name, ConvPass::input_grad, s, in[0].dtype, device,
+  return scratch(name, ConvPass::input_grad, s, in, false, device,
                  [&]<class T>() { return cpu::masked_conv2d_grad_input_workspace<T>(s); });
 }
 
@@ -127,7 +130,7 @@ void FusedConv2dInputGrad::cpu(const Launch& l) const {
 
 size_t Conv2dWeightGrad::workspace(std::span<const Meta> in, Device device) const {
   const ConvShape s = conv_shape(*this, in[0].shape, in[1].shape);
-  return scratch(name, ConvPass::weight_grad, s, in[0].dtype, device,
+  return scratch(name, ConvPass::weight_grad, s, in, false, device,
                  [&]<class T>() { return cpu::conv2d_grad_weight_workspace<T>(s); });
 }
 

@@ -5,41 +5,47 @@
 #include "activation.h"
 #include "conv_dnn.h"
 #include "conv_gemm.cuh"
+#include "conv_workspace.h"
+#include "visit.h"
 
 namespace reprise {
 namespace cuda {
 namespace {
 
 template <class T>
-void forward(const Launch& l, const ConvShape& s, const ConvTail<T>& tail) {
+void forward(const Launch& l, const ConvWork& work, ConvTail<T> tail) {
   const View &x = l.in[0], &w = l.in[1], &y = l.out[0];
-  const ConvOperands operands{x.data, w.data, y.data};
-  const auto by_dnn = find_dnn_conv(ConvPass::forward, s, y.meta->dtype, operands);
+  const ConvOperands operands{x.data, w.data, y.data, work.bias ? l.in[2].data : nullptr};
+  const auto by_dnn = find_dnn_conv(work, operands);
   if (!by_dnn) {
-    return run_conv<ConvForward>(l.stream, s, w.as<T>(), x.as<T>(), tail, y.as<T>(), l.workspace);
+    return run_conv<ConvForward>(l.stream, work, w.as<const T>(), x.as<const T>(), tail, y.as<T>(),
+                                 l.workspace);
   }
   by_dnn->run(operands, l.workspace, l.stream);
+  if (by_dnn->work.bias) tail.bias = nullptr;
   const bool more = tail.bias || tail.scale || tail.residual || tail.relu;
-  if (more) finish_conv(l.stream, ConvPass::forward, s, y.as<T>(), 1, tail, y.as<T>());
+  if (more) finish_conv<T>(l.stream, work, y.as<T>(), 1, tail, y.as<T>());
 }
 
 }  // namespace
 }  // namespace cuda
 
 void Conv2d::cuda(const Launch& l) const {
+  const bool bias = l.in.size() == 3;
   const ConvShape s = conv_shape(*this, l.in[0].meta->shape, l.in[1].meta->shape);
-  visit_floating(name, l.out[0].meta->dtype, [&]<class T>() {
-    const T* bias = l.in.size() == 3 ? l.in[2].as<T>() : nullptr;
-    cuda::forward<T>(l, s, {.bias = bias});
+  const cuda::ConvWork work = cuda::conv_work(ConvPass::forward, s, l, bias);
+  cuda::visit_any_floating(name, work.dtype, [&]<class T>() {
+    cuda::forward<T>(l, work, {.bias = bias ? l.in[2].as<T>() : nullptr});
   });
 }
 
 void FusedConv2d::cuda(const Launch& l) const {
   const Shape& weight = packed ? weight_shape : l.in[1].meta->shape;
   const ConvShape s = conv_shape(Conv2d{*this}, l.in[0].meta->shape, weight);
+  const cuda::ConvWork work = cuda::conv_work(ConvPass::forward, s, l, bias);
   const std::span factors = l.in.subspan(2 + size_t{bias}, 2 * size_t{scaled});
-  visit_floating(name, l.out[0].meta->dtype, [&]<class T>() {
-    cuda::forward<T>(l, s,
+  cuda::visit_any_floating(name, work.dtype, [&]<class T>() {
+    cuda::forward<T>(l, work,
                      {.bias = bias ? l.in[2].as<T>() : nullptr,
                       .scale = scaled ? factors[0].as<T>() : nullptr,
                       .shift = scaled ? factors[1].as<T>() : nullptr,

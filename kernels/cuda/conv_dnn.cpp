@@ -1,6 +1,7 @@
 #include "conv_dnn.h"
 
 #include "../../core/cuda.h"
+#include "conv_graph.h"
 #include "conv_plans.h"
 #include "handles.h"
 #include "on_device.h"
@@ -23,7 +24,7 @@ ConvPlans::Entry& ConvPlans::find(const ConvKey& key, bool tf32) {
   Entry& entry = entries_[key];
   std::optional<Made>& made = entry.plans[tf32];
   if (made.has_value()) return entry;
-  made.emplace(Made{make_({key.pass, key.shape, key.dtype, tf32, entry.room})});
+  made.emplace(Made{make_({key.work, tf32, entry.room})});
   if (!entry.plans[!tf32].has_value()) entry.room = made->plan ? made->plan->workspace() : 0;
   return entry;
 }
@@ -38,8 +39,6 @@ ConvPlans& plans() {
   return all;
 }
 
-ConvKey key_of(const DnnConv& c) { return {c.device, c.pass, c.shape, c.dtype}; }
-
 bool uses_tf32(DType dtype) { return dtype == float32 && allow_tf32(); }
 
 bool is_empty(const ConvShape& s) {
@@ -50,23 +49,35 @@ bool is_aligned(const void* operand) {
   return reinterpret_cast<uintptr_t>(operand) % kDnnAlignment == 0;
 }
 
-}  // namespace
+ConvKey key_of(const DnnConv& c) { return {c.device, c.work}; }
 
-size_t dnn_conv_workspace(ConvPass pass, const ConvShape& s, DType dtype) {
-  if (is_empty(s) || !has_dnn()) return 0;
-  return plans().room({current_device(), pass, s, dtype}, uses_tf32(dtype));
+/// What cuDNN is asked for. Sums that become 16 bits wide get their bias before that, if there is a
+/// plan that adds it.
+DnnConv wanted(const ConvWork& work) {
+  DnnConv conv{current_device(), work, uses_tf32(work.dtype)};
+  conv.work.bias = work.bias && is_half(work.dtype);
+  if (conv.work.bias) conv.work.bias = plans().has(key_of(conv), conv.tf32);
+  return conv;
 }
 
-std::optional<DnnConv> find_dnn_conv(ConvPass pass, const ConvShape& s, DType dtype,
-                                     const ConvOperands& operands) {
-  if (is_empty(s) || !has_dnn()) return std::nullopt;
+}  // namespace
+
+size_t dnn_conv_workspace(const ConvWork& work) {
+  if (is_empty(work.shape) || !has_dnn()) return 0;
+  const DnnConv conv = wanted(work);
+  return plans().room(key_of(conv), conv.tf32);
+}
+
+std::optional<DnnConv> find_dnn_conv(const ConvWork& work, const ConvOperands& operands) {
+  if (is_empty(work.shape) || !has_dnn()) return std::nullopt;
   if (!std::all_of(operands.begin(), operands.end(), is_aligned)) return std::nullopt;
-  const DnnConv conv{current_device(), pass, s, dtype, uses_tf32(dtype)};
+  const DnnConv conv = wanted(work);
   if (!plans().has(key_of(conv), conv.tf32)) return std::nullopt;
   return conv;
 }
 
-void DnnConv::run(const ConvOperands& operands, void* workspace, reprise::Stream stream) const {
+void DnnConv::run(ConvOperands operands, void* workspace, reprise::Stream stream) const {
+  if (!work.bias) operands.back() = nullptr;
   plans().use(key_of(*this), tf32, [&](const ConvPlan& plan) {
     plan.run(dnn_handle(static_cast<cudaStream_t>(stream.handle)), operands, workspace);
   });
@@ -74,11 +85,9 @@ void DnnConv::run(const ConvOperands& operands, void* workspace, reprise::Stream
 
 #else
 
-size_t dnn_conv_workspace(ConvPass, const ConvShape&, DType) { return 0; }
-std::optional<DnnConv> find_dnn_conv(ConvPass, const ConvShape&, DType, const ConvOperands&) {
-  return std::nullopt;
-}
-void DnnConv::run(const ConvOperands&, void*, reprise::Stream) const {}
+size_t dnn_conv_workspace(const ConvWork&) { return 0; }
+std::optional<DnnConv> find_dnn_conv(const ConvWork&, const ConvOperands&) { return std::nullopt; }
+void DnnConv::run(ConvOperands, void*, reprise::Stream) const {}
 
 #endif
 

@@ -1,5 +1,6 @@
 #include "conv_mask.h"
 
+#include "../../core/half.h"
 #include "launch.cuh"
 #include "warp.cuh"
 
@@ -33,9 +34,13 @@ void apply_mask(reprise::Stream stream, const uint32_t* bits, T* x, int64_t coun
   launch(stream, blocks_for(count), kThreads, clear<T>, bits, x, count);
 }
 
-template void keep_mask(reprise::Stream, const float*, uint32_t*, int64_t);
-template void keep_mask(reprise::Stream, const double*, uint32_t*, int64_t);
-template void apply_mask(reprise::Stream, const uint32_t*, float*, int64_t);
-template void apply_mask(reprise::Stream, const uint32_t*, double*, int64_t);
+#define REPRISE_MASK(T)                                                   \
+  template void keep_mask(reprise::Stream, const T*, uint32_t*, int64_t); \
+  template void apply_mask(reprise::Stream, const uint32_t*, T*, int64_t);
+REPRISE_MASK(float)
+REPRISE_MASK(double)
+REPRISE_MASK(Half)
+REPRISE_MASK(BFloat16)
+#undef REPRISE_MASK
 
 }  // namespace reprise::cuda

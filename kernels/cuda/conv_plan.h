@@ -2,10 +2,9 @@
 // Convolutions as cuDNN prepares them: an operation graph, an engine that its heuristics propose
 // and that we accept, and the plan made of both.
 
-#include <array>
 #include <optional>
 
-#include "conv_geometry.h"
+#include "conv_work.h"
 #include "dnn_descriptor.h"
 
 #if defined(REPRISE_HAS_CUDNN)
@@ -13,9 +12,7 @@
 namespace reprise::cuda {
 
 struct ConvRequest {
-  ConvPass pass;
-  ConvShape shape;
-  DType dtype;
+  ConvWork work;
   bool tf32 = false;  ///< float32 may be rounded: tensor cores, and transforms that add up errors
   size_t room = 0;    ///< the most workspace that a plan may take
 };
@@ -31,18 +28,16 @@ class ConvPlan {
   explicit ConvPlan(DnnDescriptor plan);
 
   size_t workspace() const { return workspace_; }
-  /// x, weight and y, or their gradients, at multiples of kDnnAlignment.
-  void run(cudnnHandle_t handle, const std::array<void*, 3>& operands, void* workspace) const;
+  /// Operands at multiples of kDnnAlignment (conv_graph.h), with a bias if the work has one.
+  void run(cudnnHandle_t handle, const ConvOperands& operands, void* workspace) const;
 
  private:
   DnnDescriptor plan_;
   size_t workspace_;
 };
 
-inline constexpr int64_t kDnnAlignment = 16;
-
 /// Whether an engine with these notes gives results that we promise: the same bits each time, and
-/// sums of float32 products unless tf32 is allowed.
+/// sums in float32 of products that are not rounded, unless tf32 is allowed.
 bool accepts(std::span<const cudnnBackendNumericalNote_t> notes, DType dtype, bool tf32);
 
 /// The first acceptable plan; none where cuDNN has none.

@@ -15,9 +15,7 @@ namespace reprise::cuda {
 
 struct ConvKey {
   int device;
-  ConvPass pass;
-  ConvShape shape;
-  DType dtype;
+  ConvWork work;
   friend auto operator<=>(const ConvKey&, const ConvKey&) = default;
 };
 

@@ -1,40 +1,53 @@
-// A thread finishes V results of one channel that lie side by side. Slices are added up in their
-// order and in double.
+// A thread finishes V results that lie side by side: of one channel or, channels-last, of V of
+// them. Slices are added up in their order and in double.
 
 #include "conv_tail.cuh"
 
 namespace reprise::cuda {
 namespace {
 
-/// results, pixels: in packs of V. I counts packs: 32 bits where they all fit.
-template <class T, int V, class I>
-__global__ void finish_results(const Acc<T>* slices, int64_t count, ConvTail<T> tail, T* out,
-                               I results, I pixels, I channels) {
+/// The channels of packs: (pack / pixels % count) * of_count, and from there by `of_lane`.
+template <class I>
+struct Channels {
+  I pixels, count, of_count, of_lane;
+};
+
+/// results: in packs of V. I counts packs: 32 bits where they all fit.
+template <class T, class S, int V, class I>
+__global__ void finish_results(const S* slices, int64_t count, ConvTail<T> tail, T* out, I results,
+                               Channels<I> channels) {
   for (I i = static_cast<I>(first_index()); i < results; i += static_cast<I>(index_step())) {
-    const int64_t channel = i / pixels % channels, at = int64_t{i} * V;
+    const int64_t channel = i / channels.pixels % channels.count * channels.of_count;
+    const int64_t at = int64_t{i} * V;
+    S slice[V];
+    load_pack(slice, slices + at);
     Acc<T> sums[V];
-    load_pack(sums, slices + at);
+    for (int e = 0; e < V; ++e) sums[e] = static_cast<Acc<T>>(slice[e]);
     if (count > 1) {
       double totals[V];
-      for (int e = 0; e < V; ++e) totals[e] = sums[e];
+      for (int e = 0; e < V; ++e) totals[e] = static_cast<double>(sums[e]);
       for (int64_t k = 1; k < count; ++k) {
-        load_pack(sums, slices + (k * results * V + at));
-        for (int e = 0; e < V; ++e) totals[e] += sums[e];
+        load_pack(slice, slices + (k * results * V + at));
+        for (int e = 0; e < V; ++e) totals[e] += static_cast<double>(slice[e]);
       }
       for (int e = 0; e < V; ++e) sums[e] = static_cast<Acc<T>>(totals[e]);
     }
     T values[V];
-    for (int e = 0; e < V; ++e) values[e] = finish(sums[e], tail, channel, at + e);
+    for (int e = 0; e < V; ++e) {
+      values[e] = finish(sums[e], tail, channel + e * channels.of_lane, at + e);
+    }
     store_pack(out + at, values);
   }
 }
 
-template <class T, int V>
-void run(reprise::Stream stream, const Acc<T>* slices, int64_t count, const ConvTail<T>& tail,
-         T* out, int64_t results, int64_t pixels, int64_t channels) {
+template <class T, class S, int V>
+void run(reprise::Stream stream, const S* slices, int64_t count, const ConvTail<T>& tail, T* out,
+         int64_t results, const Channels<int64_t>& c) {
   const auto start = [&]<class I>(I) {
-    launch(stream, blocks_for(results / V), kThreads, finish_results<T, V, I>, slices, count, tail,
-           out, static_cast<I>(results / V), static_cast<I>(pixels / V), static_cast<I>(channels));
+    launch(stream, blocks_for(results / V), kThreads, finish_results<T, S, V, I>, slices, count,
+           tail, out, static_cast<I>(results / V),
+           Channels<I>{static_cast<I>(c.pixels), static_cast<I>(c.count),
+                       static_cast<I>(c.of_count), static_cast<I>(c.of_lane)});
   };
   if (results < INT32_MAX / 2) {
     start(uint32_t{});
@@ -45,22 +58,35 @@ void run(reprise::Stream stream, const Acc<T>* slices, int64_t count, const Conv
 
 }  // namespace
 
-template <class T>
-void finish_conv(reprise::Stream stream, ConvPass pass, const ConvShape& s, const Acc<T>* slices,
-                 int64_t count, const ConvTail<T>& tail, T* out) {
-  // Packs lie within a channel, or, without factors of channels, anywhere.
-  const bool channels = tail.bias != nullptr || tail.scale != nullptr;
-  const int64_t results = conv_results(pass, s);
-  const int64_t pixels = channels ? s.out_h() * s.out_w() : results;
-  const bool packs = pixels % kPack<T> == 0 && is_aligned(slices, 16) && is_aligned(out, 16);
-  const auto f = packs ? run<T, kPack<T>> : run<T, 1>;
-  f(stream, slices, count, tail, out, results, std::max<int64_t>(pixels, 1),
-    std::max<int64_t>(s.out_channels, 1));
+template <class T, class S>
+void finish_conv(reprise::Stream stream, const ConvWork& work, const S* slices, int64_t count,
+                 const ConvTail<T>& tail, T* out) {
+  const ConvShape& s = work.shape;
+  const int64_t results = conv_results(work.pass, s);
+  // Without factors of channels packs lie anywhere.
+  const bool any = tail.bias == nullptr && tail.scale == nullptr;
+  const int64_t side_by_side = any                  ? results
+                               : work.channels_last ? s.out_channels
+                                                    : s.out_h() * s.out_w();
+  const bool packs = side_by_side % kPack<T> == 0 && is_aligned(slices, kPack<T> * sizeof(S)) &&
+                     is_aligned(out, 16);
+  const int64_t v = packs ? kPack<T> : 1, lines = std::max<int64_t>(side_by_side / v, 1);
+  const int64_t channels = std::max<int64_t>(s.out_channels, 1);
+  const Channels<int64_t> c = work.channels_last ? Channels<int64_t>{1, lines, v, 1}
+                                                 : Channels<int64_t>{lines, channels, 1, 0};
+  const auto f = packs ? run<T, S, kPack<T>> : run<T, S, 1>;
+  f(stream, slices, count, tail, out, results, c);
 }
 
-template void finish_conv(reprise::Stream, ConvPass, const ConvShape&, const float*, int64_t,
-                          const ConvTail<float>&, float*);
-template void finish_conv(reprise::Stream, ConvPass, const ConvShape&, const double*, int64_t,
-                          const ConvTail<double>&, double*);
+#define REPRISE_FINISH(T, S)                                                     \
+  template void finish_conv(reprise::Stream, const ConvWork&, const S*, int64_t, \
+                            const ConvTail<T>&, T*);
+REPRISE_FINISH(float, float)
+REPRISE_FINISH(double, double)
+REPRISE_FINISH(Half, Half)
+REPRISE_FINISH(Half, float)
+REPRISE_FINISH(BFloat16, BFloat16)
+REPRISE_FINISH(BFloat16, float)
+#undef REPRISE_FINISH
 
 }  // namespace reprise::cuda

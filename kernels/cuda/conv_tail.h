@@ -4,14 +4,15 @@
 #include <cuda_runtime.h>
 
 #include "conv_geometry.h"
+#include "conv_work.h"
 #include "pack.cuh"
 
 namespace reprise::cuda {
 
-/// out = tail of the sums: those of a pass, or `count` slices of them, one behind another. One
-/// slice may be `out` itself. Slices are added up in their order and in double.
-template <class T>
-void finish_conv(reprise::Stream stream, ConvPass pass, const ConvShape& s, const Acc<T>* slices,
-                 int64_t count, const ConvTail<T>& tail, T* out);
+/// out = tail of the sums: those of a pass, of type T or Acc<T>, or `count` slices of them, one
+/// behind another. One slice may be `out` itself. Slices are added up in their order and in double.
+template <class T, class S>
+void finish_conv(reprise::Stream stream, const ConvWork& work, const S* slices, int64_t count,
+                 const ConvTail<T>& tail, T* out);
 
 }  // namespace reprise::cuda

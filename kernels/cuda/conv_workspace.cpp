@@ -1,6 +1,7 @@
 #include "conv_workspace.h"
 
 #include "conv_dnn.h"
+#include "conv_geometry.h"
 #include "conv_mask.h"
 #include "handles.h"
 #include "on_device.h"
@@ -19,23 +20,38 @@ bool has_devices() {
   return found;
 }
 
-}  // namespace
-
-size_t conv_workspace(ConvPass pass, const ConvShape& s, DType dtype, Device device) {
-  const size_t own = conv_slice_bytes(pass, s, dtype);
-  if (!has_devices()) return own;
-  const OnDevice on(device.index);
-  return std::max(own, dnn_conv_workspace(pass, s, dtype));
+bool is_channels_last(const Meta& m) {
+  if (m.dim() != 4) return false;
+  const auto [n, c, h, w] = ConvSteps::dense(m.shape[1], m.shape[2], m.shape[3], true);
+  return m.strides == Strides{n, c, h, w} && m.strides != contiguous_strides(m.shape);
 }
 
-size_t conv_mask_offset(const ConvShape& s, DType dtype, Device device) {
+}  // namespace
+
+ConvWork conv_work(ConvPass pass, const ConvShape& s, std::span<const Meta> in, bool bias) {
+  return {pass, s, in[0].dtype, std::ranges::any_of(in, is_channels_last), bias};
+}
+
+ConvWork conv_work(ConvPass pass, const ConvShape& s, const Launch& l, bool bias) {
+  const auto is_last = [](const View& v) { return is_channels_last(*v.meta); };
+  return {pass, s, l.out[0].meta->dtype, std::ranges::any_of(l.in, is_last), bias};
+}
+
+size_t conv_workspace(const ConvWork& work, Device device) {
+  const size_t own = conv_slice_bytes(work.pass, work.shape, work.dtype);
+  if (!has_devices()) return own;
+  const OnDevice on(device.index);
+  return std::max(own, dnn_conv_workspace(work));
+}
+
+size_t conv_mask_offset(const ConvWork& work, Device device) {
   constexpr size_t kAlignment = 64;
-  const size_t before = conv_workspace(ConvPass::input_grad, s, dtype, device);
+  const size_t before = conv_workspace(work, device);
   return (before + kAlignment - 1) / kAlignment * kAlignment;
 }
 
-size_t masked_conv_workspace(const ConvShape& s, DType dtype, Device device) {
-  return conv_mask_offset(s, dtype, device) + mask_bytes(conv_results(ConvPass::input_grad, s));
+size_t masked_conv_workspace(const ConvWork& work, Device device) {
+  return conv_mask_offset(work, device) + mask_bytes(conv_results(work.pass, work.shape));
 }
 
 }  // namespace reprise::cuda

@@ -48,39 +48,78 @@ class ConvPlansTest : public testing::Test {
 
 constexpr size_t kRoom = ConvPlans::kMostRoom;
 constexpr ConvShape kLarge{64, 64, 56, 56, 64, 3, 3, 1, 1, 1, 1};
+constexpr ConvWork kForward{ConvPass::forward, kLarge, float32};
+
+/// All attributes, and ResNet-50's kinds: its stem, 1x1, 3x3, with a stride, and its classes.
+constexpr ConvShape kShapes[] = {kLarge,
+                                 {4, 3, 16, 16, 16, 3, 3, 1, 1, 1, 1},
+                                 {64, 3, 224, 224, 64, 7, 7, 2, 2, 3, 3},
+                                 {2, 6, 11, 13, 9, 3, 2, 2, 3, 2, 1, 2, 3, 3},
+                                 {8, 32, 28, 28, 32, 3, 3, 1, 1, 1, 1, 1, 1, 32},
+                                 {64, 64, 56, 56, 256, 1, 1},
+                                 {64, 256, 56, 56, 128, 1, 1},
+                                 {64, 128, 56, 56, 128, 3, 3, 2, 2, 1, 1},
+                                 {32, 256, 14, 14, 512, 1, 1, 2, 2},
+                                 {64, 1024, 14, 14, 256, 1, 1},
+                                 {64, 512, 7, 7, 512, 3, 3, 1, 1, 1, 1},
+                                 {64, 512, 7, 7, 2048, 1, 1}};
 
 TEST_F(ConvPlansTest, AreFoundForAllPasses) {
-  constexpr ConvShape kShapes[] = {kLarge,
-                                   {4, 3, 16, 16, 16, 3, 3, 1, 1, 1, 1},
-                                   {64, 3, 224, 224, 64, 7, 7, 2, 2, 3, 3},
-                                   {2, 6, 11, 13, 9, 3, 2, 2, 3, 2, 1, 2, 3, 3},
-                                   {32, 256, 14, 14, 512, 1, 1, 2, 2},
-                                   {8, 32, 28, 28, 32, 3, 3, 1, 1, 1, 1, 1, 1, 32}};
   for (const ConvShape& s : kShapes) {
     for (const auto pass : {ConvPass::forward, ConvPass::input_grad, ConvPass::weight_grad}) {
-      for (const auto& [dtype, tf32] :
-           {std::pair(float32, false), {float32, true}, {float64, false}}) {
-        const auto made = plan({pass, s, dtype, tf32, kRoom});
-        ASSERT_TRUE(made.has_value()) << "shape " << &s - kShapes << ", pass " << int(pass) << ", "
-                                      << to_string(dtype) << ", " << tf32;
-        EXPECT_LE(made->workspace(), kRoom);
+      for (const auto& [dtype, tf32] : {std::pair(float32, false),
+                                        {float32, true},
+                                        {float64, false},
+                                        {float16, false},
+                                        {bfloat16, false}}) {
+        for (const bool channels_last : {false, true}) {
+          if (channels_last && dtype == float64) continue;
+          const auto made = plan({{pass, s, dtype, channels_last}, tf32, kRoom});
+          ASSERT_TRUE(made.has_value())
+              << "shape " << &s - kShapes << ", pass " << int(pass) << ", " << to_string(dtype)
+              << ", " << tf32 << (channels_last ? ", channels-last" : "");
+          EXPECT_LE(made->workspace(), kRoom);
+        }
       }
     }
   }
 }
 
+TEST_F(ConvPlansTest, AddTheBiasOf16Bits) {
+  for (const ConvShape& s : kShapes) {
+    for (const DType dtype : {float16, bfloat16}) {
+      for (const bool channels_last : {false, true}) {
+        const auto made = plan({{ConvPass::forward, s, dtype, channels_last, true}, false, kRoom});
+        EXPECT_TRUE(made.has_value()) << "shape " << &s - kShapes << ", " << to_string(dtype)
+                                      << (channels_last ? ", channels-last" : "");
+      }
+    }
+  }
+}
+
+/// Nothing is put in another order in the workspace.
+TEST_F(ConvPlansTest, NeedLittleRoomForChannelsLast) {
+  const ConvWork rows{ConvPass::forward, kLarge, bfloat16};
+  ConvWork last = rows;
+  last.channels_last = true;
+  const auto before = plan({rows, false, kRoom}), after = plan({last, false, kRoom});
+  ASSERT_TRUE(before.has_value() && after.has_value());
+  EXPECT_GE(before->workspace(), size_t{64 * 64 * 56 * 56} * 2);
+  EXPECT_LT(after->workspace(), size_t{1 << 20});
+}
+
 TEST_F(ConvPlansTest, NeedNoMoreThanThereIsRoomFor) {
-  const auto wanted = plan({ConvPass::forward, kLarge, float32, true, kRoom});
+  const auto wanted = plan({kForward, true, kRoom});
   ASSERT_TRUE(wanted.has_value());
   EXPECT_GT(wanted->workspace(), size_t{1 << 20});  // else another shape shows it
-  const auto small = plan({ConvPass::forward, kLarge, float32, true, 1 << 20});
+  const auto small = plan({kForward, true, 1 << 20});
   EXPECT_TRUE(!small.has_value() || small->workspace() <= 1 << 20);
 }
 
 TEST_F(ConvPlansTest, AreNoneForWhatIsNoConvolution) {
-  ConvShape s = kLarge;
-  s.groups = 3;
-  EXPECT_FALSE(plan({ConvPass::forward, s, float32, false, kRoom}).has_value());
+  ConvWork work = kForward;
+  work.shape.groups = 3;
+  EXPECT_FALSE(plan({work, false, kRoom}).has_value());
 }
 
 TEST_F(ConvPlansTest, ShareTheRoomOfTheFirst) {
@@ -89,7 +128,7 @@ TEST_F(ConvPlansTest, ShareTheRoomOfTheFirst) {
     made.push_back(request);
     return plan(request);
   });
-  const ConvKey key{0, ConvPass::forward, kLarge, float32};
+  const ConvKey key{0, kForward};
   const size_t room = plans.room(key, false);
   EXPECT_TRUE(plans.has(key, false));
   plans.use(key, false, [&](const ConvPlan& p) { EXPECT_EQ(p.workspace(), room); });
@@ -98,16 +137,23 @@ TEST_F(ConvPlansTest, ShareTheRoomOfTheFirst) {
   EXPECT_EQ(made[0].room, kRoom);
   EXPECT_EQ(made[1].room, room);
   ConvKey other = key;
-  other.shape.batch = 3;
+  other.work.shape.batch = 3;
   (void)plans.room(other, false);
   EXPECT_EQ(made.size(), 3U);
+  for (bool ConvWork::*flag : {&ConvWork::channels_last, &ConvWork::bias}) {
+    other = key;
+    other.work.*flag = true;
+    const size_t before = made.size();
+    (void)plans.has(other, false);
+    EXPECT_EQ(made.size(), before + 1);
+  }
 }
 
 TEST(ConvEngines, AreAcceptedByTheirNotes) {
   using Notes = std::vector<cudnnBackendNumericalNote_t>;
   const struct {
     Notes notes;
-    bool plain, tf32, wide;  // float32, float32 with TF32, float64
+    bool plain, tf32, other;  // float32, float32 with TF32, float64 and 16 bits
   } rows[] = {
       {{}, true, true, true},
       {{CUDNN_NUMERICAL_NOTE_TENSOR_CORE}, false, true, true},
@@ -118,11 +164,14 @@ TEST(ConvEngines, AreAcceptedByTheirNotes) {
        false,
        false,
        false},
+      {{CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION}, false, false, false},
       {{CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS}, false, false, false}};
   for (const auto& row : rows) {
     EXPECT_EQ(accepts(row.notes, float32, false), row.plain) << &row - rows;
     EXPECT_EQ(accepts(row.notes, float32, true), row.tf32) << &row - rows;
-    EXPECT_EQ(accepts(row.notes, float64, false), row.wide) << &row - rows;
+    for (const DType dtype : {float64, float16, bfloat16}) {
+      EXPECT_EQ(accepts(row.notes, dtype, false), row.other) << &row - rows;
+    }
   }
 }
 

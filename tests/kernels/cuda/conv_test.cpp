@@ -7,6 +7,7 @@
 #include "../../../kernels/cuda/conv_geometry.h"
 #include "../../../kernels/cuda/conv_mask.h"
 #include "../../../kernels/cuda/conv_tail.h"
+#include "../../../kernels/cuda/visit.h"
 #include "../../core/expect.h"
 
 namespace reprise {
@@ -59,13 +60,47 @@ Tensor whole(const Shape& shape, DType dtype, int64_t seed) {
   return x.to(dtype);
 }
 
-/// The op on the CPU; on the device it must give the same.
+/// The same tensor with channels side by side, when it has four dimensions.
+Tensor channels_last(const Tensor& x) {
+  if (x.dim() != 4) return x;
+  return x.permute({0, 2, 3, 1}).contiguous().permute({0, 3, 1, 2});
+}
+
+/// What the kernel of the device makes of operands as they lie.
+template <Op T>
+Tensor launch(const T& op, const Tensors& in, Tensor y) {
+  Metas metas;
+  SmallVector<View, 6> views;
+  for (const Tensor& x : in) {
+    metas.push_back(x.meta());
+    views.push_back({x.raw_data(), &x.meta()});
+  }
+  const View out{y.raw_data(), &y.meta()};
+  const auto bytes = static_cast<int64_t>(Model(op).workspace(metas, y.device()));
+  const Tensor scratch = empty({bytes}, {.dtype = uint8, .device = y.device()});
+  Model(op).launch(y.device(), {views, {&out, 1}, scratch.raw_data(), {}});
+  return y.contiguous().cpu();
+}
+
+/// On the device the op must give the same, in either memory format.
+template <Op T>
+void expect_on_device(const T& op, const Tensors& in, const Tensor& expected,
+                      double tolerance = 0) {
+  Tensors there, last;
+  for (const Tensor& x : in) there.push_back(x.cuda());
+  for (const Tensor& x : there) last.push_back(channels_last(x));
+  expect_tensor(dispatch(Model(op), there)[0].cpu(), expected, tolerance);
+  if (in[0].numel() == 0) return;  // has no order
+  SCOPED_TRACE("channels-last");
+  const Tensor y = channels_last(empty_like(expected).cuda());
+  expect_tensor(launch(op, last, y), expected, tolerance);
+}
+
+/// As the CPU.
 template <Op T>
 Tensor expect_same(const T& op, const Tensors& in, double tolerance = 0) {
-  Tensors there;
-  for (const Tensor& x : in) there.push_back(x.cuda());
   const Tensor expected = dispatch(Model(op), in)[0];
-  expect_tensor(dispatch(Model(op), there)[0].cpu(), expected, tolerance);
+  expect_on_device(op, in, expected, tolerance);
   return expected;
 }
 
@@ -77,7 +112,9 @@ class CudaConv : public testing::TestWithParam<DType> {
 };
 
 TEST_P(CudaConv, AllPasses) {
-  for (const Case& c : cases()) {
+  const std::vector<Case> all = cases();
+  for (size_t i = 0; i < all.size(); i += is_half(GetParam()) ? 3 : 1) {
+    const Case& c = all[i];
     SCOPED_TRACE(testing::Message() << c);
     const Tensor x = whole(c.x, GetParam(), 1), w = whole(c.w, GetParam(), 2);
     expect_same(Conv2d{c.a}, {x, w});
@@ -89,33 +126,41 @@ TEST_P(CudaConv, AllPasses) {
   }
 }
 
-/// Alone and in slices of the depth.
+Tensor per_channel(const Tensor& x) { return x.reshape({-1, 1, 1}); }
+
+/// Alone and in slices of the depth; as the single ops, which round values of 16 bits one by one.
 TEST_P(CudaConv, WithWhatFollows) {
   for (const Case& c :
-       {Case{{2, 5, 9, 10}, {7, 5, 3, 3}, {1, 1}}, Case{{1, 60, 9, 5}, {7, 60, 3, 3}, {1, 1}},
+       {Case{{2, 5, 9, 10}, {7, 5, 3, 3}, {1, 1}}, Case{{1, 60, 9, 5}, {8, 60, 3, 3}, {1, 1}},
         Case{{1, 128, 6, 5}, {70, 64, 3, 3}, {1, 0, 1, 2}}}) {
     const Tensor x = whole(c.x, GetParam(), 1), w = whole(c.w, GetParam(), 2);
     const Tensor r = whole(apply(Conv2d{c.a}, x, w).shape(), GetParam(), 6);
     for (int flags = 0; flags < 16; ++flags) {
+      SCOPED_TRACE(testing::Message() << c << ", " << flags);
       const bool bias = flags & 1, scale = flags & 2, residual = flags & 4;
       Tensors in{x, w};
       for (int64_t k = 0; k < int64_t{bias} + 2 * int64_t{scale}; ++k) {
         in.push_back(whole({c.w[0]}, GetParam(), 3 + k));
       }
+      Tensor y = bias ? apply(Conv2d{c.a}, x, w, in[2]) : apply(Conv2d{c.a}, x, w);
+      if (scale) y = y * per_channel(in[2 + size_t{bias}]) + per_channel(in.back());
+      if (residual) y = y + r;
       if (residual) in.push_back(r);
+      if (flags & 8) y = relu(y);
       FusedConv2d op{c.a, bias, scale, residual, flags & 8 ? Activation::relu : Activation::none};
-      const Tensor expected = expect_same(op, in);
+      expect_on_device(op, in, y);
       in[1] = apply(PackConvWeight{c.a, x.HW()}, w.cuda());
       op.packed = true;
       op.weight_shape = c.w;
       for (Tensor& operand : in) operand = operand.cuda();
-      expect_tensor(dispatch(Model(op), in)[0].cpu(), expected);
+      expect_tensor(dispatch(Model(op), in)[0].cpu(), y);
     }
   }
 }
 
 TEST_P(CudaConv, RoundsOnlyItsSums) {
-  const double eps = GetParam() == float32 ? 6e-8 : 1e-16;
+  if (is_half(GetParam())) GTEST_SKIP() << "rounds its results too";
+  const double eps = GetParam() == float64 ? 1e-16 : 6e-8;
   const Case c{{5, 70, 8, 8}, {66, 70, 3, 3}, {1, 1}};
   const Tensor x = randn(c.x).to(GetParam()), w = randn(c.w).to(GetParam());
   const Tensor y = expect_same(Conv2d{c.a}, {x, w}, 630 * 3 * eps);
@@ -134,25 +179,29 @@ TEST_P(CudaConv, WritesAGradientOverItsMask) {
   expect_tensor(y.cpu(), expected);
 }
 
-/// As after cuDNN: pixels that make packs, and others.
+/// As after cuDNN: neighbours that make packs, and others.
 TEST_P(CudaConv, FinishesSumsInPlace) {
-  for (const int64_t width : {3, 8}) {
-    const ConvShape s{2, 1, 2, width, 5, 1, 1};
-    const Shape y{2, 5, 2, width};
+  for (const auto& [channels, width] : {std::pair(5, 3), {5, 8}, {16, 3}}) {
+    const Shape y{2, channels, 2, width};
     const Tensor sums = whole(y, GetParam(), 1), residual = whole(y, GetParam(), 2);
-    const Tensor b = whole({3, 5, 1, 1}, GetParam(), 3);
-    const Tensor there = sums.cuda(), factors = b.cuda(), more = residual.cuda();
-    visit_floating("", GetParam(), [&]<class T>() {
-      const auto* bias = static_cast<const T*>(factors.raw_data());
-      const ConvTail<T> tail{.bias = bias,
-                             .scale = bias + 5,
-                             .shift = bias + 10,
-                             .residual = static_cast<const T*>(more.raw_data()),
-                             .relu = true};
-      auto* const out = static_cast<T*>(there.raw_data());
-      cuda::finish_conv<T>(reprise::Stream{}, ConvPass::forward, s, out, 1, tail, out);
-    });
-    expect_tensor(there.cpu(), relu((sums + b[0]) * b[1] + b[2] + residual));
+    const Tensor b = whole({3, channels, 1, 1}, GetParam(), 3), factors = b.cuda();
+    for (const bool last : {false, true}) {
+      const auto order = [&](const Tensor& x) { return last ? channels_last(x) : x; };
+      const Tensor there = order(sums.cuda()), more = order(residual.cuda());
+      const ConvShape s{2, 1, 2, width, channels, 1, 1};
+      const cuda::ConvWork work{ConvPass::forward, s, GetParam(), last};
+      cuda::visit_any_floating("", GetParam(), [&]<class T>() {
+        const auto* bias = static_cast<const T*>(factors.raw_data());
+        const ConvTail<T> tail{.bias = bias,
+                               .scale = bias + channels,
+                               .shift = bias + 2 * channels,
+                               .residual = static_cast<const T*>(more.raw_data()),
+                               .relu = true};
+        auto* const out = static_cast<T*>(there.raw_data());
+        cuda::finish_conv<T>(reprise::Stream{}, work, out, 1, tail, out);
+      });
+      expect_tensor(there.contiguous().cpu(), relu((sums + b[0]) * b[1] + b[2] + residual));
+    }
   }
 }
 
@@ -161,7 +210,7 @@ TEST_P(CudaConv, KeepsMasksAsBits) {
     const Tensor mask = whole({n}, GetParam(), 1), x = whole({n}, GetParam(), 2);
     const Tensor there = mask.cuda(), y = x.clone().cuda();
     const Tensor bits = empty({(n + 31) / 32}, {.dtype = int32, .device = Device::cuda()});
-    visit_floating("", GetParam(), [&]<class T>() {
+    cuda::visit_any_floating("", GetParam(), [&]<class T>() {
       auto* const words = static_cast<uint32_t*>(bits.raw_data());
       cuda::keep_mask<T>(reprise::Stream{}, static_cast<const T*>(there.raw_data()), words, n);
       cuda::apply_mask<T>(reprise::Stream{}, words, static_cast<T*>(y.raw_data()), n);
@@ -170,7 +219,7 @@ TEST_P(CudaConv, KeepsMasksAsBits) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Floats, CudaConv, testing::Values(float32, float64),
+INSTANTIATE_TEST_SUITE_P(Floats, CudaConv, testing::Values(float32, float64, float16, bfloat16),
                          [](const auto& p) { return std::string(to_string(p.param)); });
 
 }  // namespace
