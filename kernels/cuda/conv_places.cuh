@@ -36,54 +36,58 @@ struct ConvTap {
   }
 };
 
+/// A dense operand with images or kernels of c x h x w.
+template <bool Last>
+struct ConvGrid {
+  int64_t c, h, w;
+
+  __device__ int64_t at(int64_t n, int64_t channel, int64_t row, int64_t column) const {
+    if constexpr (Last) return ((n * h + row) * w + column) * c + channel;
+    return ((n * c + channel) * h + row) * w + column;
+  }
+  __device__ int64_t next_channel() const { return Last ? 1 : h * w; }
+  __device__ int64_t next_image() const { return c * h * w; }
+};
+
 /// What the products of all passes know.
 template <bool Last>
 struct ConvProduct {
   ConvShape s;
-  int64_t group, in, out, out_h, out_w;
-  ConvSteps x, weight, y;
+  int64_t group, in, out;
+  ConvGrid<Last> x, weight, y;
 
   __device__ ConvProduct(const ConvShape& shape, int64_t of_group)
       : s(shape),
         group(of_group),
         in(s.in_channels / s.groups),
         out(s.out_channels / s.groups),
-        out_h(s.out_h()),
-        out_w(s.out_w()),
-        x(ConvSteps::dense(s.in_channels, s.height, s.width, Last)),
-        weight(ConvSteps::dense(in, s.kernel_h, s.kernel_w, Last)),
-        y(ConvSteps::dense(s.out_channels, out_h, out_w, Last)) {}
-
-  __device__ int64_t in_x(int64_t image, int64_t h, int64_t w) const {
-    return image * x.n + group * in * x.c + h * x.h + w * x.w;
-  }
-  __device__ int64_t in_y(int64_t image, int64_t h, int64_t w) const {
-    return image * y.n + group * out * y.c + h * y.h + w * y.w;
-  }
+        x{s.in_channels, s.height, s.width},
+        weight{in, s.kernel_h, s.kernel_w},
+        y{s.out_channels, s.out_h(), s.out_w()} {}
 };
 
 /// Columns of pixels of y, or steps of them, and taps of the weight of one group.
 template <bool Last>
 struct ConvWindows : ConvProduct<Last> {
   using P = ConvProduct<Last>;
-  using P::P, P::s, P::group, P::in, P::out, P::x, P::weight;
+  using P::P, P::s, P::group, P::in, P::out, P::x, P::weight, P::y;
 
-  __device__ int64_t pixels() const { return s.batch * P::out_h * P::out_w; }
+  __device__ int64_t pixels() const { return s.batch * y.h * y.w; }
   __device__ int64_t taps() const { return in * s.kernel_h * s.kernel_w; }
   /// The place of a pixel of y in x, beside that in y.
   __device__ ConvPlace pixel(int64_t i) const {
-    const int64_t line = i / P::out_w, image = line / P::out_h;
-    const int64_t row = line - image * P::out_h, column = i - line * P::out_w;
+    const int64_t line = i / y.w, image = line / y.h;
+    const int64_t row = line - image * y.h, column = i - line * y.w;
     const int64_t h = row * s.stride_h - s.pad_h, w = column * s.stride_w - s.pad_w;
-    return {P::in_x(image, h, w), static_cast<unsigned>(h), static_cast<unsigned>(w),
-            P::in_y(image, row, column)};
+    return {x.at(image, group * in, h, w), static_cast<unsigned>(h), static_cast<unsigned>(w),
+            y.at(image, group * out, row, column)};
   }
   /// The place of a tap in x, beside that in the weight.
   __device__ ConvPlace tap(int64_t i) const {
     const ConvTap t = ConvTap::at<Last>(i, in, s.kernel_h, s.kernel_w);
     const int64_t h = t.h * s.dilation_h, w = t.w * s.dilation_w;
-    return {t.channel * x.c + h * x.h + w * x.w, static_cast<unsigned>(h), static_cast<unsigned>(w),
-            group * out * weight.n + t.channel * weight.c + t.h * weight.h + t.w * weight.w};
+    return {x.at(0, t.channel, h, w), static_cast<unsigned>(h), static_cast<unsigned>(w),
+            weight.at(group * out, t.channel, t.h, t.w)};
   }
   __device__ unsigned height() const { return static_cast<unsigned>(s.height); }
   __device__ unsigned width() const { return static_cast<unsigned>(s.width); }
@@ -101,8 +105,8 @@ struct ConvForward : ConvWindows<Last> {
   __device__ int64_t rows() const { return P::out; }
   __device__ int64_t columns() const { return P::pixels(); }
   __device__ int64_t depth() const { return P::taps(); }
-  __device__ int64_t row_of_operand() const { return P::weight.n; }
-  __device__ int64_t row_of_result() const { return P::y.c; }
+  __device__ int64_t row_of_operand() const { return P::weight.next_image(); }
+  __device__ int64_t row_of_result() const { return P::y.next_channel(); }
   __device__ ConvPlace column(int64_t n) const { return P::pixel(n); }
   __device__ ConvPlace step(int64_t k) const { return P::tap(k); }
 };
@@ -116,8 +120,8 @@ struct ConvWeightGrad : ConvWindows<Last> {
   __device__ int64_t rows() const { return P::out; }
   __device__ int64_t columns() const { return P::taps(); }
   __device__ int64_t depth() const { return P::pixels(); }
-  __device__ int64_t row_of_operand() const { return P::y.c; }
-  __device__ int64_t row_of_result() const { return P::weight.n; }
+  __device__ int64_t row_of_operand() const { return P::y.next_channel(); }
+  __device__ int64_t row_of_result() const { return P::weight.next_image(); }
   __device__ ConvPlace column(int64_t n) const { return P::tap(n); }
   __device__ ConvPlace step(int64_t k) const { return P::pixel(k); }
 };
@@ -143,11 +147,9 @@ struct Phase {
   }
   __device__ int64_t start() const { return first_pixel + padding; }
   __device__ int64_t tap(int64_t i) const { return first_tap + i * period; }
-  /// Where the first pixel meets that tap in gy, of that size. What is clamped lies outside, for
-  /// all pixels.
-  __device__ int64_t meets(int64_t tap, int64_t size) const {
-    const int64_t place = (start() - tap * dilation) / stride;
-    return place < -pixels ? -pixels : place < size ? place : size;
+  /// Where the first pixel meets that tap in gy. What is clamped lies outside, for all pixels.
+  __device__ int64_t meets(int64_t tap) const {
+    return std::max<int64_t>((start() - tap * dilation) / stride, INT32_MIN);
   }
 };
 
@@ -178,27 +180,25 @@ struct ConvInputGrad : ConvProduct<Last> {
   __device__ int64_t rows() const { return P::in; }
   __device__ int64_t columns() const { return P::s.batch * down.pixels * across.pixels; }
   __device__ int64_t depth() const { return P::out * down.taps * across.taps; }
-  __device__ int64_t row_of_operand() const { return P::weight.c; }
-  __device__ int64_t row_of_result() const { return P::x.c; }
+  __device__ int64_t row_of_operand() const { return P::weight.next_channel(); }
+  __device__ int64_t row_of_result() const { return P::x.next_channel(); }
   __device__ ConvPlace column(int64_t n) const {
     const int64_t line = n / across.pixels, image = line / down.pixels;
     const int64_t i = line - image * down.pixels, j = n - line * across.pixels;
     const int64_t h = down.first_pixel + i * down.stride;
     const int64_t w = across.first_pixel + j * across.stride;
-    return {P::in_y(image, i, j), static_cast<unsigned>(i), static_cast<unsigned>(j),
-            P::in_x(image, h, w)};
+    return {P::y.at(image, P::group * P::out, i, j), static_cast<unsigned>(i),
+            static_cast<unsigned>(j), P::x.at(image, P::group * P::in, h, w)};
   }
   __device__ ConvPlace step(int64_t k) const {
     const ConvTap t = ConvTap::at<Last>(k, P::out, down.taps, across.taps);
     const int64_t tap_h = down.tap(t.h), tap_w = across.tap(t.w);
-    const int64_t h = down.meets(tap_h, P::out_h), w = across.meets(tap_w, P::out_w);
-    return {
-        t.channel * P::y.c + h * P::y.h + w * P::y.w, static_cast<unsigned>(h),
-        static_cast<unsigned>(w),
-        (P::group * P::out + t.channel) * P::weight.n + tap_h * P::weight.h + tap_w * P::weight.w};
+    const int64_t h = down.meets(tap_h), w = across.meets(tap_w);
+    return {P::y.at(0, t.channel, h, w), static_cast<unsigned>(h), static_cast<unsigned>(w),
+            P::weight.at(P::group * P::out + t.channel, 0, tap_h, tap_w)};
   }
-  __device__ unsigned height() const { return static_cast<unsigned>(P::out_h); }
-  __device__ unsigned width() const { return static_cast<unsigned>(P::out_w); }
+  __device__ unsigned height() const { return static_cast<unsigned>(P::y.h); }
+  __device__ unsigned width() const { return static_cast<unsigned>(P::y.w); }
 };
 
 }  // namespace reprise::cuda
