@@ -151,8 +151,10 @@ void CudaReplay::draw_numbers(uint64_t blocks) {
 
 // ---- running
 
+bool CudaReplay::is_out_of_date() const { return settings_ != kernel_settings(); }
+
 void CudaReplay::run(const RunCalls& calls) {
-  if (settings_ != kernel_settings()) {
+  if (is_out_of_date()) {
     drop_graphs();
     settings_ = kernel_settings();
   }

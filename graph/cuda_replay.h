@@ -40,6 +40,8 @@ class CudaReplay {
   /// One run for what the ports are bound to.
   void run(const RunCalls& calls);
 
+  /// A setting changed by which kernels are chosen, and no run has seen it.
+  bool is_out_of_date() const;
   size_t bytes_of_places() const { return memory_ ? memory_->nbytes() : 0; }
   /// "one CUDA graph of 12 kernels", "2 CUDA graphs of 9 kernels and 1 host step", or "a loop of 12
   /// calls, since ..."

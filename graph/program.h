@@ -16,7 +16,8 @@
 // captured: from then on a program is one CUDA Graph, or one for each stretch between C++ functions
 // that it calls and copies from and to the host.
 //
-// A program is run by one thread at a time; give others a clone().
+// A program is run by one thread at a time; give others a clone(). Its runs wait for each other,
+// whatever their streams; who else uses what it captured on another stream must wait, too.
 
 #include <memory>
 #include <string>

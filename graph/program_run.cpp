@@ -189,6 +189,7 @@ void ProgramState::run_checked(const std::vector<BoundCall>& list, MemoryCheck& 
 
 void ProgramState::run_prologue(MemoryCheck* checks) {
   stale |= std::exchange(arena->last_user, this) != this;
+  stale |= replay != nullptr && replay->is_out_of_date();
   for (const auto& [storage, version] : watched) stale |= storage->version() != version;
   if (!stale && checks == nullptr) return;
   for (auto& [storage, version] : watched) version = storage->version();

@@ -209,6 +209,22 @@ TEST_F(OnFake, IsCapturedAnewWhenASettingChanged) {
   EXPECT_EQ(fake_.runtime.live_graphs, 1);
 }
 
+TEST_F(OnFake, WhatWasHoistedIsMadeAnewWhenASettingChanged) {
+  const Tensor w = randn({3}).cuda(), x = randn({2, 3}).cuda();
+  Program program = compile([&](const Tensor& a) { return a * w.matmul(w); }, {x});
+  const auto products_of_four = [&] {
+    fake_.runtime.take_log();
+    for (int i = 0; i < 4; ++i) (void)program(x);
+    return count(fake_.runtime.take_log(), "matmul");
+  };
+  EXPECT_EQ(products_of_four(), 1);
+  cuda::set_allow_tf32(true);
+  EXPECT_EQ(products_of_four(), 1);
+  cuda::set_allow_tf32(false);
+  EXPECT_EQ(products_of_four(), 1);
+  EXPECT_EQ(products_of_four(), 0);
+}
+
 // ---- copies from and to the caller
 
 TEST_F(OnFake, MemoryThatAGraphRefusesIsCopiedApart) {
