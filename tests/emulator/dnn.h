@@ -1,0 +1,24 @@
+#pragma once
+// The part of cuDNN's graph interface that kernels/cuda calls, for the emulated device.
+
+#include "../../kernels/cuda/libraries.h"
+
+#if defined(REPRISE_HAS_CUDNN)
+
+namespace reprise::emulator {
+
+/// Plays cuDNN while it lives.
+class PlayedDnn {
+ public:
+  PlayedDnn();
+  ~PlayedDnn();
+  PlayedDnn(const PlayedDnn&) = delete;
+  PlayedDnn& operator=(const PlayedDnn&) = delete;
+
+  /// Plans that were executed or captured so far, in the life of the process.
+  static int executions();
+};
+
+}  // namespace reprise::emulator
+
+#endif
