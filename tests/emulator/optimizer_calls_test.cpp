@@ -26,7 +26,7 @@ int64_t launches_of(const std::function<void()>& f) {
 
 TEST(OptimizerCalls, TakeAllParametersTogether) {
   std::vector<Tensor> parameters;
-  for (int64_t i = 1; i <= 20; ++i) {
+  for (int64_t i = 1; i <= 40; ++i) {
     parameters.push_back(ones({i, 7}, {.device = kGpu, .requires_grad = true}));
     parameters.back().set_grad(ones({i, 7}, {.device = kGpu}));
   }
@@ -34,9 +34,9 @@ TEST(OptimizerCalls, TakeAllParametersTogether) {
   optim::GradScaler scaler;
   optimizer.step();  // makes what it remembers
   (void)scaler.scale(ones({}, {.device = kGpu}));
-  EXPECT_EQ(launches_of([&] { optimizer.step(); }), 2);
+  EXPECT_EQ(launches_of([&] { optimizer.step(); }), 4);  // 32 parameters, and the rest
   EXPECT_EQ(launches_of([&] { scaler.unscale_(optimizer); }), 2);
-  EXPECT_LE(launches_of([&] { scaler.step(optimizer); }), 6);
+  EXPECT_LE(launches_of([&] { scaler.step(optimizer); }), 8);
   EXPECT_LE(launches_of([&] { scaler.update(); }), 2);
   EXPECT_EQ(scaler.get_scale(), 65536);
 }
