@@ -40,7 +40,7 @@ using AllOps =
         RandomBlocks, NextBlocks, Random, Dropout, Sum, MaxDim, Softmax, LogSoftmax, SgdStep,
         AdamStep, Unscale, UpdateScale, ViewAs, Permute, Expand, StridedSlice, SliceGrad, Fused,
         FusedConv2d, FusedConv2dInputGrad, PackConvWeight, FusedMaxPool2d, FusedMaxPool2dGrad,
-        FusedLinear, LogSoftmaxGatherGrad, ToDevice, After>;
+        FusedLinear, LogSoftmaxGather, LogSoftmaxGatherGrad, ToDevice, After>;
 #undef REPRISE_ITEM
 
 struct Entry {

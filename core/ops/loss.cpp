@@ -2,6 +2,7 @@
 
 #include "../dispatch.h"
 #include "../ops.h"
+#include "fused_loss.h"
 
 namespace reprise {
 namespace {
@@ -49,14 +50,16 @@ Tensor cross_entropy_of(const Tensor& x, const Tensor& target, const Tensor& wei
                         const CrossEntropyOptions& o) {
   check_target(x, target, o.ignore_index);
   if (weight.defined()) check_weight(x, weight);
-  const Tensor lp = log_softmax(x, 1);
+  const bool smooths = o.label_smoothing > 0;  // else log probabilities of targets are all it takes
+  const Tensor lp = smooths ? log_softmax(x, 1) : Tensor();
   const Tensor valid = target != o.ignore_index;
   const Tensor safe = where(valid, target, 0);
-  const Tensor picked = squeeze(gather(lp, 1, unsqueeze(safe, 1)), 1);
+  const Tensor at = unsqueeze(safe, 1);
+  const Tensor picked = squeeze(smooths ? gather(lp, 1, at) : apply(LogSoftmaxGather{1}, x, at), 1);
   Tensor w = valid.to(x.dtype());
   if (weight.defined()) w = w * weight_of(weight, safe);
   Tensor loss = where(valid, -picked * w, 0);  // what is ignored may be infinite
-  if (o.label_smoothing > 0) {
+  if (smooths) {
     Shape per_class = Shape::filled(x.dim(), 1);
     per_class[1] = x.size(1);
     const Tensor all = weight.defined() ? lp * reshape(weight, per_class) : lp;

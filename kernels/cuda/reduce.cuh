@@ -86,9 +86,9 @@ __device__ void take_apart(const R& r, const ReducePlan& plan, int64_t x, int64_
       r.take(state, v, i, step);
       continue;
     }
-    unrolled<kLoadsApart>([&](int u) {
-      if (i + u * step < end) r.take(state, v[u], i + u * step);
-    });
+    for (int64_t k = i; k < end; k += step) {  // the last ones, which are in the cache by now
+      r.take(state, r.load(x + plan.reduced(k).of[0]), k);
+    }
   }
 }
 

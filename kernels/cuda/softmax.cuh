@@ -71,4 +71,12 @@ bool try_softmax_rows(Stream stream, const Extents& e, T* y, const T* x, bool lo
 template <class T>
 bool row_fits_registers(int64_t n);
 
+/// Columns (inner > 1) that the threads of a block keep whole; false where they are too long for
+/// it.
+template <class T>
+bool try_softmax_columns(Stream stream, const Extents& e, T* y, const T* x, bool log);
+/// Whether they do, whatever the operands' alignment.
+template <class T>
+bool columns_fit_registers(const Extents& e);
+
 }  // namespace reprise::cuda

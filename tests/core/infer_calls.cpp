@@ -157,7 +157,10 @@ Table reduce_calls() {
           call(GatherGrad{1, {2, 3}}, {f32({1, 9}), i64({1, 9})}),
           call(IndexSelect{1}, {f32({2, 3}), i64({9})}),
           call(IndexSelectGrad{1, 3}, {f32({2, 9}), i64({9})}),
-          call(LogSoftmaxGatherGrad{1}, {f32({2, 3}), i64({2, 1}), f32({2, 1})})};
+          call(LogSoftmaxGather{1}, {f32({2, 3}), i64({2, 1})}),
+          call(LogSoftmaxGatherGrad{1}, {f32({2, 3}), i64({2, 1}), f32({2, 1})}),
+          call(LogSoftmaxGatherGrad{1},
+               {f32({2, 3}), i64({2, 1}), f32({2, 1}), f32({2, 1}), f32({2, 1})})};
 }
 Table bad_reduce_calls() {
   const auto sum = [](const Shape& dims) { return call(Sum{dims, false}, {f32({2, 3, 4})}); };
@@ -203,6 +206,16 @@ Table bad_reduce_calls() {
           call(IndexSelectGrad{2, 3}, {f32({2, 9}), i64({9})}),
           call(IndexSelectGrad{1, -3}, {f32({2, 9}), i64({9})}),
           call(IndexSelectGrad{1, kHuge}, {f32({2, 9}), i64({9})}),
+          call(LogSoftmaxGather{2}, {f32({2, 3}), i64({2, 1})}),
+          call(LogSoftmaxGather{-1}, {f32({2, 3}), i64({2, 1})}),
+          call(LogSoftmaxGather{1}, {f32({2, 3}), i64({2, 2})}),
+          call(LogSoftmaxGather{1}, {f32({2, 3}), f32({2, 1})}),
+          call(LogSoftmaxGather{1}, {i64({2, 3}), i64({2, 1})}),
+          call(LogSoftmaxGatherGrad{1}, {f32({2, 3}), i64({2, 1}), f32({2, 1}), f32({2, 1})}),
+          call(LogSoftmaxGatherGrad{1},
+               {f32({2, 3}), i64({2, 1}), f32({2, 1}), f32({2, 1}), i64({2, 1})}),
+          call(LogSoftmaxGatherGrad{1},
+               {f32({2, 3}), i64({2, 1}), f32({2, 1}), f32({2, 2}), f32({2, 1})}),
           call(LogSoftmaxGatherGrad{2}, {f32({2, 3}), i64({2, 1}), f32({2, 1})}),
           call(LogSoftmaxGatherGrad{-1}, {f32({2, 3}), i64({2, 1}), f32({2, 1})}),
           call(LogSoftmaxGatherGrad{1}, {f32({2, 3}), i64({2, 2}), f32({2, 1})}),

@@ -8,6 +8,7 @@
 #include "../../core/ops/fused_loss.h"
 #include "conv_rows.h"
 #include "matmul_rows.h"
+#include "view_rows.h"
 
 namespace reprise::op_rows {
 
@@ -150,6 +151,27 @@ inline std::vector<Operand> picked_operands(int64_t n, int64_t classes) {
           {{n, 1}, 0, static_cast<double>(classes - 1), Operand::Kind::index},
           {{n, 1}}};
 }
+
+REPRISE_ROW(LogSoftmaxGather, [] {
+  OpRow row;
+  row.name = "log_softmax_gather";
+  row.f = [](const Tensors& in) { return Tensors{apply(LogSoftmaxGather{1}, in[0], in[1])}; };
+  row.reference = [](const Arrays& in) {
+    const int64_t n = in[0].shape[0], classes = in[0].shape[1];
+    Array out({n, 1});
+    for (int64_t i = 0; i < n; ++i) {
+      double sum = 0;
+      for (int64_t c = 0; c < classes; ++c) sum += std::exp(in[0].at({i, c}));
+      const auto picked = static_cast<int64_t>(in[1].at({i, 0}));
+      out.at({i, 0}) = in[0].at({i, picked}) - std::log(sum);
+    }
+    return Arrays{out};
+  };
+  row.operands = gather_operands(6, 5, 1);
+  row.sizes = {gather_operands(32, 10, 1), gather_operands(1024, 100, 1),
+               gather_operands(4096, 1000, 1)};
+  return row;
+}())
 
 REPRISE_ROW(LogSoftmaxGatherGrad, [] {
   OpRow row;

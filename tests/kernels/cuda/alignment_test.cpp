@@ -96,6 +96,7 @@ const Case kCases[] = {
        const Tensor y = log_softmax(sample({6, 16}, dtype), 1), g = sample({6, 1}, dtype, 2);
        const Tensor index = arange(6, {.dtype = int64}).view({6, 1});
        expect_anywhere(LogSoftmaxGatherGrad{1}, {y, index, g}, from, to);
+       expect_anywhere(LogSoftmaxGather{1}, {y, index}, from, to);
      }}};
 
 TEST_F(DeviceAlignment, OperandsBeginAnywhere) {

@@ -104,7 +104,7 @@ TEST_F(DeviceIndex, LeavesOutWhatIsOutOfRange) {
 
 TEST_F(DeviceIndex, PicksLogProbabilitiesLikeTheCpu) {
   for (const Shape& shape : {Shape{1, 1}, Shape{300, 10}, Shape{70, 1000}, Shape{5, 7, 4},
-                             Shape{3, 1030, 3}, Shape{0, 4}}) {
+                             Shape{3, 1030, 3}, Shape{2, 20011}, Shape{0, 4}}) {
     Shape one = shape;
     one[1] = 1;
     const Tensor y = log_softmax(sample(shape), 1), g = sample(one, float32, 2);
@@ -115,6 +115,15 @@ TEST_F(DeviceIndex, PicksLogProbabilitiesLikeTheCpu) {
     }
     expect_op_on_device(LogSoftmaxGatherGrad{1}, {y, index, g.slice(0, 0, 1).expand(one)}, 1e-6);
     expect_op_in_16_bits(LogSoftmaxGatherGrad{1}, {y, index, g}, 1e-6);
+    const Tensor x = sample(shape) * 4 + 100;
+    const Tensors lines = dispatch(Model(LogSoftmaxGather{1}), std::array{x, index});
+    for (const Tensor& layout : layouts(x)) {
+      if (layout.shape() != shape) continue;
+      expect_op_on_device(LogSoftmaxGather{1}, {layout, index}, 4e-6);
+      expect_op_on_device(LogSoftmaxGatherGrad{1}, {layout, index, g, lines[1], lines[2]}, 1e-5);
+    }
+    expect_op_in_16_bits(LogSoftmaxGather{1}, {sample(shape), index}, 4e-6);
+    expect_op_on_device(LogSoftmaxGather{1}, {x.to(float64), index}, 1e-14);
     expect_op_on_device(LogSoftmaxGatherGrad{1}, {y.to(float64), index, g.to(float64)}, 1e-15);
   }
 }
