@@ -5,6 +5,7 @@
 
 #include "../../autograd/engine.h"
 #include "../../autograd/tape.h"
+#include "../../core/ops/host_call.h"
 
 namespace reprise::test {
 namespace {
@@ -85,14 +86,21 @@ std::optional<Shape> common_shape(const Shape& a, const Shape& b) {
 class Walk {
  public:
   Walk(uint64_t seed, const Tensors& inputs, const Tensors& captures)
-      : dice_(seed), inputs_(inputs), captures_(captures), limit_(large(seed) ? 40000 : 300) {
+      : dice_(seed),
+        inputs_(inputs),
+        captures_(captures),
+        limit_(large(seed) ? 40000 : 300),
+        leaves_gpu_(seed % 2 == 0 && inputs.front().device().kind == Device::Kind::cuda) {
     for (const Tensor& x : inputs) pool_.push_back(x);
   }
 
   Tensors run() {
     const int64_t most = dice_.between(5, 200);
     const int64_t steps = dice_.between(5, most);
-    for (int64_t i = 0; i < steps; ++i) (this->*kSteps[random_step()])();
+    for (int64_t i = 0; i < steps; ++i) {
+      if (leaves_gpu_ && dice_.chance(5)) leave_gpu();
+      (this->*kSteps[random_step()])();
+    }
     Tensors out;
     for (int64_t k = dice_.between(1, 5); k-- > 0;) out.push_back(pick());
     if (dice_.chance(20)) out.push_back(out.front());
@@ -352,6 +360,17 @@ class Walk {
     if (dice_.chance(50)) keep(mean(y, {2, 3}));
   }
 
+  /// What the host does between kernels: a C++ function, which may draw numbers, or copies.
+  void leave_gpu() {
+    const Tensor x = pick_full();
+    if (dice_.chance(50)) return keep(x.cpu().to(x.device()));
+    const bool draws = dice_.chance(50);
+    const HostFunction f = [draws](const Tensors& in) {
+      return Tensors{draws ? in[0] + rand({}, {.device = in[0].device()}) : in[0].neg()};
+    };
+    keep(host_call("f", f, {x}, std::array{Meta(x.shape(), x.dtype())})[0]);
+  }
+
   /// backward through a few calls, or grad, or grad of grad.
   void differentiate() {
     const EnableGradGuard grad_mode;
@@ -399,6 +418,7 @@ class Walk {
   const Tensors &inputs_, &captures_;
   std::vector<Tensor> pool_;
   int64_t limit_;
+  bool leaves_gpu_;
 };
 
 }  // namespace

@@ -13,7 +13,7 @@
 namespace reprise::test {
 namespace {
 
-constexpr int kRuns = 3;
+constexpr int kRuns = 4;  // on a GPU the last two launch graphs
 
 /// What one run leaves behind.
 struct Outcome {
@@ -66,12 +66,12 @@ class Replay {
     return {in.begin(), in.end()};
   }
 
-  /// On a GPU as one graph, but for large or scattered tensors.
+  /// On a GPU as graphs, but for large or scattered tensors and where nothing is computed.
   bool runs_as_it_should() const {
     const std::string how = program_.replay();
     const auto says = [&](std::string_view part) { return how.find(part) != how.npos; };
-    return how.starts_with("one CUDA graph") || !says("since") || says("would be copied") ||
-           says("does not lie dense");
+    return says("CUDA graph") || !says("since") || says("would be copied") ||
+           says("does not lie dense") || says("none of them is a kernel");
   }
 
   template <class F>
