@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "../../core/device_context.h"
 #include "dnn_descriptor.h"
 #include "queue.h"
 
@@ -183,8 +184,14 @@ constexpr cuda::DnnLibrary kLibrary{.cudnnCreate = create,
 
 }  // namespace
 
-PlayedDnn::PlayedDnn() { cuda::played_dnn = &kLibrary; }
-PlayedDnn::~PlayedDnn() { cuda::played_dnn = nullptr; }
+PlayedDnn::PlayedDnn() {
+  cuda::played_dnn = &kLibrary;
+  detail::kernel_settings_changed();
+}
+PlayedDnn::~PlayedDnn() {
+  cuda::played_dnn = nullptr;
+  detail::kernel_settings_changed();
+}
 int PlayedDnn::executions() { return executed; }
 
 }  // namespace reprise::emulator

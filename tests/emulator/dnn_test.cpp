@@ -2,6 +2,7 @@
 // would be given, and are refused where the real one would.
 
 #include "dnn.h"
+#include "../../graph/program.h"
 #include "../../kernels/cuda/conv_graph.h"
 #include "../../kernels/cuda/handles.h"
 #include "../kernels/cuda/conv_testing.h"
@@ -93,6 +94,23 @@ TEST_P(EmulatedDnn, IsCaptured) {
 
 INSTANTIATE_TEST_SUITE_P(Floats, EmulatedDnn, testing::Values(float32, float64, float16, bfloat16),
                          [](const auto& p) { return std::string(to_string(p.param)); });
+
+/// What was captured with cuDNN is captured anew without it.
+TEST(EmulatedDnnReplay, EndsWithTheLibrary) {
+  const Tensor x = whole({2, 3, 5, 5}, float32, 1), w = whole({4, 3, 3, 3}, float32, 2);
+  const Tensor there = x.cuda(), weight = w.cuda(), expected = apply(Conv2d{}, x, w);
+  std::optional<PlayedDnn> played(std::in_place);
+  Program program = compile([&](const Tensor& a) { return apply(Conv2d{}, a, weight); }, {there});
+  const auto executions_of_four = [&] {
+    const int before = PlayedDnn::executions();
+    for (int i = 0; i < 4; ++i) expect_tensor(program(there).cpu(), expected);
+    EXPECT_EQ(program.replay().find("one CUDA graph"), 0U) << program.replay();
+    return PlayedDnn::executions() - before;
+  };
+  EXPECT_GT(executions_of_four(), 0);
+  played.reset();
+  EXPECT_EQ(executions_of_four(), 0);
+}
 
 /// What the real one refuses, so that a test here can find it.
 TEST(EmulatedDnnDescriptors, RefuseWhatIsWrong) {
