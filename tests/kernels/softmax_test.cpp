@@ -1,5 +1,7 @@
 // Softmax and LogSoftmax against plain loops in double.
 
+#include "../../core/dispatch.h"
+#include "../../core/ops/fused_loss.h"
 #include "op_testing.h"
 
 namespace reprise::op_testing {
@@ -102,6 +104,29 @@ TEST(Softmax, PlaceDoesNotMatter) {
     for (int64_t i = 0; i < 35; ++i) {
       expect_same_bits(slice(columns, 1, i, i + 1).contiguous(),
                        slice(columns, 1, 0, 1).contiguous());
+    }
+  });
+}
+
+TEST(Softmax, PickedLogProbabilitiesHaveTheSameBits) {
+  on_every_isa([] {
+    for (const DType dtype : {float32, float64, float16}) {
+      for (const Shape& shape : {Shape{50, 37}, Shape{3, 1}, Shape{4, 21, 9}}) {
+        const Tensor x = sample(shape, dtype) * 5, y = log_softmax(x, 1);
+        Shape one = shape;
+        one[1] = 1;
+        Tensor index = zeros(one, {.dtype = int64});
+        for (int64_t i = 0; i < index.numel(); ++i) index.data<int64_t>()[i] = i * 7 % shape[1];
+        const Tensors picked = dispatch(Model(LogSoftmaxGather{1}), std::array{x, index});
+        expect_same_bits(picked[0], gather(y, 1, index));
+        if (is_half(dtype)) continue;  // log_softmax was rounded on the way
+        const Tensor g = sample(one, dtype, 3);
+        const Tensor grad = apply(LogSoftmaxGatherGrad{1}, y, index, g);
+        const LogSoftmaxGatherGrad op{1};
+        expect_same_bits(apply(op, x, index, g, picked[1], picked[2]), grad);
+        const Tensor across = x.transpose(0, 1).contiguous().transpose(0, 1);
+        expect_same_bits(apply(op, across, index, g, picked[1], picked[2]), grad);
+      }
     }
   });
 }
