@@ -112,6 +112,38 @@ TEST(EmulatedDnnReplay, EndsWithTheLibrary) {
   EXPECT_EQ(executions_of_four(), 0);
 }
 
+/// 2049 has no place in float16, 2050 has.
+TEST(EmulatedDnnPlans, RoundASumWithItsBias) {
+  const PlayedDnn played;
+  const TensorOptions half{.dtype = float16};
+  const Tensor x = ones({1, 2049, 1, 1}, half).cuda(), b = ones({1}, half).cuda();
+  EXPECT_EQ(apply(Conv2d{}, x, x, b).to(float32).item<float>(), 2050);
+}
+
+/// Scratch that was asked for with one setting of TF32 serves the kernel with the other. A plan
+/// writes over all that it may take, so AddressSanitizer would see it.
+TEST(EmulatedDnnPlans, TakeNoMoreRoomThanWasAskedFor) {
+  const PlayedDnn played;
+  for (const bool first : {false, true}) {
+    const Tensor x = whole({2, 3, 5 + int64_t{first}, 5}, float32, 1);
+    const Tensor w = whole({4, 3, 3, 3}, float32, 2), expected = apply(Conv2d{}, x, w);
+    const Tensor there = x.cuda(), filter = w.cuda(), y = empty_like(expected).cuda();
+    cuda::set_allow_tf32(first);
+    const Metas metas{there.meta(), filter.meta()};
+    const auto bytes = static_cast<int64_t>(Model(Conv2d{}).workspace(metas, y.device()));
+    EXPECT_EQ(bytes, first ? 1003 : 301);
+    const Tensor scratch = empty({bytes}, {.dtype = uint8, .device = y.device()});
+    cuda::set_allow_tf32(!first);
+    const View views[] = {{there.raw_data(), &metas[0]}, {filter.raw_data(), &metas[1]}};
+    const View out{y.raw_data(), &y.meta()};
+    const int before = PlayedDnn::executions();
+    Model(Conv2d{}).launch(y.device(), {views, {&out, 1}, scratch.raw_data(), {}});
+    cuda::set_allow_tf32(false);
+    EXPECT_EQ(PlayedDnn::executions(), before + 1);
+    expect_tensor(y.cpu(), expected);
+  }
+}
+
 /// What the real one refuses, so that a test here can find it.
 TEST(EmulatedDnnDescriptors, RefuseWhatIsWrong) {
   using cuda::DnnDescriptor;
