@@ -66,19 +66,14 @@ TEST_P(EmulatedDnn, IsCaptured) {
   const Tensor b = whole({4}, GetParam(), 3), expected = apply(Conv2d{}, x, w, b);
   Tensors in{x.cuda(), w.cuda(), b.cuda()};
   Tensor y = empty_like(expected).cuda();
-  launch(Conv2d{}, in, y);
+  const Prepared conv(Conv2d{}, in, y);
+  conv.run();
   cudaStream_t stream = nullptr;
   cudaGraph_t graph = nullptr;
   cudaGraphExec_t exec = nullptr;
   ASSERT_EQ(cudaStreamCreate(&stream), cudaSuccess);
-  const Metas metas{in[0].meta(), in[1].meta(), in[2].meta()};
-  const View views[] = {
-      {in[0].raw_data(), &metas[0]}, {in[1].raw_data(), &metas[1]}, {in[2].raw_data(), &metas[2]}};
-  const View out{y.raw_data(), &y.meta()};
-  const auto bytes = static_cast<int64_t>(Model(Conv2d{}).workspace(metas, y.device()));
-  const Tensor scratch = empty({bytes}, {.dtype = uint8, .device = y.device()});
   ASSERT_EQ(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), cudaSuccess);
-  Model(Conv2d{}).launch(y.device(), {views, {&out, 1}, scratch.raw_data(), {stream}});
+  conv.run({stream});
   ASSERT_EQ(cudaStreamEndCapture(stream, &graph), cudaSuccess);
   ASSERT_EQ(cudaGraphInstantiate(&exec, graph, 0), cudaSuccess);
   for (const double factor : {1., 2.}) {
@@ -129,15 +124,11 @@ TEST(EmulatedDnnPlans, TakeNoMoreRoomThanWasAskedFor) {
     const Tensor w = whole({4, 3, 3, 3}, float32, 2), expected = apply(Conv2d{}, x, w);
     const Tensor there = x.cuda(), filter = w.cuda(), y = empty_like(expected).cuda();
     cuda::set_allow_tf32(first);
-    const Metas metas{there.meta(), filter.meta()};
-    const auto bytes = static_cast<int64_t>(Model(Conv2d{}).workspace(metas, y.device()));
-    EXPECT_EQ(bytes, first ? 1003 : 301);
-    const Tensor scratch = empty({bytes}, {.dtype = uint8, .device = y.device()});
+    const Prepared conv(Conv2d{}, {there, filter}, y);
+    EXPECT_EQ(conv.scratch(), first ? 1003 : 301);
     cuda::set_allow_tf32(!first);
-    const View views[] = {{there.raw_data(), &metas[0]}, {filter.raw_data(), &metas[1]}};
-    const View out{y.raw_data(), &y.meta()};
     const int before = PlayedDnn::executions();
-    Model(Conv2d{}).launch(y.device(), {views, {&out, 1}, scratch.raw_data(), {}});
+    conv.run();
     cuda::set_allow_tf32(false);
     EXPECT_EQ(PlayedDnn::executions(), before + 1);
     expect_tensor(y.cpu(), expected);

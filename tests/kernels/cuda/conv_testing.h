@@ -62,21 +62,32 @@ inline Tensor channels_last(const Tensor& x) {
   return x.permute({0, 2, 3, 1}).contiguous().permute({0, 3, 1, 2});
 }
 
-/// What the kernel of the device makes of operands as they lie.
+/// An op beside its scratch, to be run on operands as they lie.
 template <Op T>
-Tensor launch(const T& op, const Tensors& in, Tensor y) {
-  Metas metas;
-  SmallVector<View, 6> views;
-  for (const Tensor& x : in) {
-    metas.push_back(x.meta());
-    views.push_back({x.raw_data(), &x.meta()});
+class Prepared {
+ public:
+  Prepared(const T& op, const Tensors& in, const Tensor& y) : op_(op), in_(in), y_(y) {
+    for (const Tensor& x : in_) metas_.push_back(x.meta());
+    for (size_t i = 0; i < in_.size(); ++i) views_.push_back({in_[i].raw_data(), &metas_[i]});
+    const auto bytes = static_cast<int64_t>(op_.workspace(metas_, y.device()));
+    scratch_ = empty({bytes}, {.dtype = uint8, .device = y.device()});
   }
-  const View out{y.raw_data(), &y.meta()};
-  const auto bytes = static_cast<int64_t>(Model(op).workspace(metas, y.device()));
-  const Tensor scratch = empty({bytes}, {.dtype = uint8, .device = y.device()});
-  Model(op).launch(y.device(), {views, {&out, 1}, scratch.raw_data(), {}});
-  return y.contiguous().cpu();
-}
+  Prepared(const Prepared&) = delete;
+
+  int64_t scratch() const { return scratch_.numel(); }
+  void run(Stream stream = {}) const {
+    const View out{y_.raw_data(), &y_.meta()};
+    op_.launch(y_.device(), {views_, {&out, 1}, scratch_.raw_data(), stream});
+  }
+
+ private:
+  Model<T> op_;
+  Tensors in_;
+  Tensor y_;
+  Metas metas_;
+  SmallVector<View, 6> views_;
+  Tensor scratch_;
+};
 
 /// On the device the op must give the same, in either memory format.
 template <Op T>
@@ -89,7 +100,8 @@ void expect_on_device(const T& op, const Tensors& in, const Tensor& expected,
   if (in[0].numel() == 0) return;  // has no order
   SCOPED_TRACE("channels-last");
   const Tensor y = channels_last(empty_like(expected).cuda());
-  expect_tensor(launch(op, last, y), expected, tolerance);
+  Prepared(op, last, y).run();
+  expect_tensor(y.contiguous().cpu(), expected, tolerance);
 }
 
 /// As the CPU.
