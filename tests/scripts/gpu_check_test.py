@@ -18,7 +18,7 @@ NVIDIA_SMI = """case $1 in
   *=compute_cap) echo 9.0 ;;
   *=driver_version) echo 580.1 ;;
 esac"""
-CMAKE = """echo "$@" >>cmake.log
+CMAKE = """echo "$@ CPATH=$CPATH" >>cmake.log
 [ "$1" = --build ] || exit 0
 [ -e broken ] && { echo 'error: no such header'; exit 1; }
 mkdir -p "$2/bin" && cp played_tests "$2/bin/reprise_tests" && cp played_bench "$2/bin/reprise-bench" """
@@ -32,7 +32,7 @@ PYTHON = """case "$*" in
   *torch_bench.py*)
     echo '{"name": "cuda/matmul/bfloat16/8192/eager", "ns": [900000]}'
     echo '{"name": "cuda/toy_resnet/train/128/eager", "ns": [4000000]}' ;;
-  *sysconfig*) ;;
+  *sysconfig*) echo "/wheels/nvidia/cudnn/$3" ;;
   *) exec REAL "$@" ;;
 esac"""
 TESTS = """[ -e hangs ] && [ "$GTEST_SHARD_INDEX" = 0 ] && { echo '[ RUN      ] Slow.Test'; exec sleep 600; }
@@ -95,6 +95,8 @@ class GpuCheck(unittest.TestCase):
         configured = (self.tree / "cmake.log").read_text()
         self.assertIn("-DCMAKE_CUDA_ARCHITECTURES=90-real", configured)
         self.assertIn("-G Ninja", configured)
+        self.assertIn("-DCMAKE_INCLUDE_PATH=/wheels/nvidia/cudnn/include", configured)
+        self.assertIn("CPATH=/wheels/nvidia/cudnn/include", configured)
         self.assertIn(f"-DCMAKE_PREFIX_PATH={self.tree}/deps/usr", configured)
         self.assertIn("--target reprise_tests reprise-train reprise-bench", configured)
 
