@@ -1,6 +1,7 @@
 #pragma once
 // What tests of eager against replay share.
 
+#include <algorithm>
 #include <cstring>
 
 #include "../../core/ops.h"
@@ -25,6 +26,17 @@ class Threads {
   int before_;
 };
 
+/// Whether all bits are the same. Any NaN is as good as another: which of two an operation passes
+/// on is the compiler's choice.
+inline bool same_bits(const Tensor& a, const Tensor& b) {
+  return visit_any_dtype(a.dtype(), [&]<class T>() {
+    const auto *x = static_cast<const T*>(a.raw_data()), *y = static_cast<const T*>(b.raw_data());
+    return std::equal(x, x + a.numel(), y, [](const T& p, const T& q) {
+      return std::memcmp(&p, &q, sizeof p) == 0 || (p != p && q != q);
+    });
+  });
+}
+
 /// Empty when both have the same dtype, shape and bits; else what differs.
 inline std::string difference(const Tensor& got, const Tensor& expected) {
   if (got.defined() != expected.defined()) return "one of two tensors is undefined";
@@ -33,7 +45,7 @@ inline std::string difference(const Tensor& got, const Tensor& expected) {
     return text(got.dtype(), got.shape(), " instead of ", expected.dtype(), expected.shape());
   }
   const Tensor a = got.contiguous(), b = expected.contiguous();
-  if (a.numel() == 0 || std::memcmp(a.raw_data(), b.raw_data(), a.meta().nbytes()) == 0) return {};
+  if (same_bits(a, b)) return {};
   return text(a, "\ninstead of\n", b);
 }
 
