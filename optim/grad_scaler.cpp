@@ -17,7 +17,7 @@ Tensor unscale_all(std::vector<Tensor> gradients, const Tensor& scale) {
   while (!gradients.empty()) {
     const Device device = gradients.front().device();
     const auto is_there = [&](const Tensor& g) { return g.device() == device; };
-    const auto others = std::ranges::stable_partition(gradients, is_there).begin();
+    const auto others = std::stable_partition(gradients.begin(), gradients.end(), is_there);
     Tensors in{scale.to(device)};
     for (auto g = gradients.begin(); g != others; ++g) in.push_back(*g);
     const Tensor found = dispatch(Model(Unscale{}), in).front().to(scale.device());
