@@ -13,12 +13,17 @@ bool wants_plain() {
   return value != nullptr && std::string_view(value) == "plain";
 }
 
-cudaMemPool_t keep_freed_memory(int device) {
+/// It keeps what is freed. Null where the device has no pools.
+cudaMemPool_t make_pool(int device) {
   int has_pools = 0;
   REPRISE_CUDA_CHECK(cudaDeviceGetAttribute(&has_pools, cudaDevAttrMemoryPoolsSupported, device));
   if (has_pools == 0) return nullptr;
+  cudaMemPoolProps properties{};
+  properties.allocType = cudaMemAllocationTypePinned;
+  properties.location.type = cudaMemLocationTypeDevice;
+  properties.location.id = device;
   cudaMemPool_t pool = nullptr;
-  REPRISE_CUDA_CHECK(cudaDeviceGetDefaultMemPool(&pool, device));
+  REPRISE_CUDA_CHECK(cudaMemPoolCreate(&pool, &properties));
   uint64_t all = UINT64_MAX;
   REPRISE_CUDA_CHECK(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all));
   return pool;
@@ -31,15 +36,16 @@ DeviceMemory::DeviceMemory(int devices)
 
 cudaMemPool_t DeviceMemory::pool_of(int device) {
   Pool& pool = pools_[static_cast<size_t>(device)];
-  std::call_once(pool.once, [&] { pool.pool = plain_ ? nullptr : keep_freed_memory(device); });
+  std::call_once(pool.once, [&] { pool.pool = plain_ ? nullptr : make_pool(device); });
   return pool.pool;
 }
 
 void* DeviceMemory::allocate(int device, size_t bytes, cudaStream_t stream) {
   const OnDevice on(device);
   void* block = nullptr;
-  const cudaError_t status = pool_of(device) == nullptr ? cudaMalloc(&block, bytes)
-                                                        : cudaMallocAsync(&block, bytes, stream);
+  const cudaMemPool_t pool = pool_of(device);
+  const cudaError_t status = pool == nullptr ? cudaMalloc(&block, bytes)
+                                             : cudaMallocFromPoolAsync(&block, bytes, pool, stream);
   if (status == cudaErrorMemoryAllocation) {
     (void)cudaGetLastError();
     return nullptr;

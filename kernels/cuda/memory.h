@@ -1,6 +1,7 @@
 #pragma once
-// Where blocks of a GPU come from: the stream-ordered pool of the device, or, with
-// REPRISE_CUDA_MALLOC=plain, cudaMalloc for each of them, so that memory checkers see their bounds.
+// Where blocks of a GPU come from: a stream-ordered pool of our own, for the default one belongs to
+// the program around us, or, with REPRISE_CUDA_MALLOC=plain, cudaMalloc for each of them, so that
+// memory checkers see their bounds.
 
 #include <deque>
 #include <mutex>

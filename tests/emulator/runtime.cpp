@@ -20,6 +20,9 @@ struct CUstream_st {
   bool captures = false, spoilt = false;
   cudaGraph_t graph = nullptr;
 };
+struct CUmemPoolHandle_st {
+  std::atomic<uint64_t> used = 0, threshold = 0;  // what is freed is not kept
+};
 struct CUevent_st {
   bool recorded = false;
 };
@@ -46,9 +49,14 @@ constexpr size_t kTotalBytes = size_t{2} << 30;
 thread_local cudaError_t last_error = cudaSuccess;
 std::atomic<int> captures{0};
 
+struct Block {
+  size_t bytes;
+  cudaMemPool_t pool;  // null: none
+};
+
 struct Memory {
   std::mutex mutex;
-  std::map<void*, size_t> blocks;
+  std::map<void*, Block> blocks;
   size_t used = 0;
 
   static Memory& get() {
@@ -63,14 +71,15 @@ void* host_block(size_t bytes) {
   return block;
 }
 
-cudaError_t allocate(void** block, size_t bytes) {
+cudaError_t allocate(void** block, size_t bytes, cudaMemPool_t pool = nullptr) {
   Memory& memory = Memory::get();
   const std::lock_guard lock(memory.mutex);
   if (bytes > kTotalBytes - memory.used) return keep_error(cudaErrorMemoryAllocation);
   *block = host_block(bytes);
   if (*block == nullptr) return keep_error(cudaErrorMemoryAllocation);
-  memory.blocks[*block] = bytes;
+  memory.blocks[*block] = {bytes, pool};
   memory.used += bytes;
+  if (pool != nullptr) pool->used += bytes;
   return cudaSuccess;
 }
 
@@ -79,8 +88,8 @@ bool is_on_device(const void* place) {
   const std::lock_guard lock(memory.mutex);
   const auto behind = memory.blocks.upper_bound(const_cast<void*>(place));
   if (behind == memory.blocks.begin()) return false;
-  const auto& [block, bytes] = *std::prev(behind);
-  return static_cast<const std::byte*>(place) < static_cast<const std::byte*>(block) + bytes;
+  const auto& [begin, block] = *std::prev(behind);
+  return static_cast<const std::byte*>(place) < static_cast<const std::byte*>(begin) + block.bytes;
 }
 
 cudaError_t deallocate(void* block) {
@@ -89,7 +98,9 @@ cudaError_t deallocate(void* block) {
   const std::lock_guard lock(memory.mutex);
   const auto entry = memory.blocks.extract(block);
   if (entry.empty()) return keep_error(cudaErrorInvalidValue);
-  memory.used -= entry.mapped();
+  const auto [bytes, pool] = entry.mapped();
+  memory.used -= bytes;
+  if (pool != nullptr) pool->used -= bytes;
   std::free(block);
   return cudaSuccess;
 }
@@ -202,7 +213,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
 }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
   switch (attribute) {
-    case cudaDevAttrMemoryPoolsSupported: *value = 0; return cudaSuccess;
+    case cudaDevAttrMemoryPoolsSupported: *value = 1; return cudaSuccess;
     case cudaDevAttrMultiProcessorCount: *value = 2; return cudaSuccess;
     case cudaDevAttrMaxSharedMemoryPerBlockOptin: *value = 227 << 10; return cudaSuccess;
     case cudaDevAttrComputeCapabilityMajor:
@@ -223,9 +234,9 @@ cudaError_t cudaMalloc(void** block, size_t bytes) {
   return allocate(block, bytes);
 }
 cudaError_t cudaFree(void* block) { return deallocate(block); }
-cudaError_t cudaMallocAsync(void** block, size_t bytes, cudaStream_t) {
+cudaError_t cudaMallocFromPoolAsync(void** block, size_t bytes, cudaMemPool_t pool, cudaStream_t) {
   REPRISE_EMULATED_CALL;
-  return allocate(block, bytes);
+  return allocate(block, bytes, pool);
 }
 cudaError_t cudaFreeAsync(void* block, cudaStream_t) { return deallocate(block); }
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
@@ -234,10 +245,25 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
   return *free = kTotalBytes - memory.used, *total = kTotalBytes, cudaSuccess;
 }
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int) {
-  return *pool = nullptr, cudaSuccess;
+  static CUmemPoolHandle_st& of_the_device = *new CUmemPoolHandle_st;
+  return *pool = &of_the_device, cudaSuccess;
 }
-cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return cudaSuccess; }
-cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return cudaSuccess; }
+cudaError_t cudaMemPoolCreate(cudaMemPool_t* pool, const cudaMemPoolProps* properties) {
+  const bool fits = properties->location.type == cudaMemLocationTypeDevice &&
+                    properties->location.id == 0 &&
+                    properties->allocType == cudaMemAllocationTypePinned;
+  if (!fits) return keep_error(cudaErrorInvalidValue);
+  return *pool = new CUmemPoolHandle_st, cudaSuccess;
+}
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void* value) {
+  if (attribute != cudaMemPoolAttrReleaseThreshold) return keep_error(cudaErrorInvalidValue);
+  return pool->threshold = *static_cast<uint64_t*>(value), cudaSuccess;
+}
+cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void* value) {
+  const bool asks_threshold = attribute == cudaMemPoolAttrReleaseThreshold;
+  *static_cast<uint64_t*>(value) = (asks_threshold ? pool->threshold : pool->used).load();
+  return cudaSuccess;
+}
 cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t) { return cudaSuccess; }
 cudaError_t cudaHostAlloc(void** block, size_t bytes, unsigned) {
   *block = host_block(bytes);

@@ -100,6 +100,21 @@ TEST_F(CudaDevice, KeepsFreedMemoryUntilToldOtherwise) {
   EXPECT_LE(memory_stats().reserved, reserved);
 }
 
+TEST_F(CudaDevice, LeavesTheDefaultPoolToItsOwner) {
+  cudaMemPool_t pool = nullptr;
+  ASSERT_EQ(cudaDeviceGetDefaultMemPool(&pool, 0), cudaSuccess);
+  const auto ask = [&](cudaMemPoolAttr attribute) {
+    uint64_t value = 0;
+    EXPECT_EQ(cudaMemPoolGetAttribute(pool, attribute, &value), cudaSuccess);
+    return value;
+  };
+  const uint64_t used = ask(cudaMemPoolAttrUsedMemCurrent);
+  const Tensor x = empty({1 << 20}, {.device = Device::cuda()});
+  EXPECT_EQ(ask(cudaMemPoolAttrUsedMemCurrent), used);
+  EXPECT_EQ(ask(cudaMemPoolAttrReleaseThreshold), 0U);
+  EXPECT_GE(memory_stats().reserved, 4 << 20);
+}
+
 TEST_F(CudaDevice, ServesManyThreads) {
   std::vector<std::thread> threads;
   for (int thread = 0; thread < 4; ++thread) {
