@@ -5,14 +5,8 @@
 #include "ops.h"
 
 namespace reprise {
-namespace {
-
-bool all(const Tensor& condition) { return condition.numel() == 0 || min(condition).item<bool>(); }
-
-}  // namespace
-
 bool equal(const Tensor& a, const Tensor& b) {
-  return a.shape() == b.shape() && all(a.detach() == b.detach());
+  return a.shape() == b.shape() && all(a.detach() == b.detach()).item<bool>();
 }
 
 bool allclose(const Tensor& a, const Tensor& b, const AllcloseOptions& options) {
@@ -22,7 +16,7 @@ bool allclose(const Tensor& a, const Tensor& b, const AllcloseOptions& options) 
   const Tensor within = difference <= abs(y) * options.rtol + options.atol;
   Tensor close = maximum(x == y, minimum(within, finite));
   if (options.equal_nan) close = maximum(close, minimum(x != x, y != y));
-  return all(close);
+  return all(close).item<bool>();
 }
 
 }  // namespace reprise

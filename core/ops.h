@@ -57,7 +57,13 @@ Tensor tensor(const std::vector<T>& values, const TensorOptions& options = {});
 REPRISE_API Tensor from_blob(void* data, const Shape& shape, const TensorOptions& options = {},
                              std::function<void(void*)> deleter = {});
 
-// ---- Elementwise; binary ones broadcast and promote
+/// The dtype in which a binary op computes, PyTorch's torch.result_type: that which holds both, but
+/// a tensor without dimensions does not widen that of one with some among integers or among floats.
+/// A number makes integers of bool and float32 of integers.
+REPRISE_API DType result_type(const Tensor& a, const Tensor& b);
+REPRISE_API DType result_type(const Tensor& a, Scalar b);
+
+// ---- Elementwise; binary ones broadcast and promote (result_type)
 // -----------------------------------------------
 REPRISE_API Tensor neg(const Tensor& x);
 REPRISE_API Tensor abs(const Tensor& x);
@@ -150,6 +156,10 @@ inline Tensor operator-(const Tensor& x) { return neg(x); }
 REPRISE_API Tensor sum(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
 /// Floating point only; the mean of nothing is NaN.
 REPRISE_API Tensor mean(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
+/// Whether all, or any, elements are not zero; NaN is not. bool, but uint8 for uint8. All of
+/// nothing are, none of nothing is.
+REPRISE_API Tensor all(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
+REPRISE_API Tensor any(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
 /// Largest or smallest element; NaN wins, and the first of equal ones gets the gradient. Value
 /// error for an empty tensor.
 REPRISE_API Tensor max(const Tensor& x);

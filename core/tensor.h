@@ -219,6 +219,8 @@ class REPRISE_API Tensor {
   Tensor matmul(const Tensor& other) const;
   Tensor sum(const Dims& dims = {}, bool keepdim = false) const;
   Tensor mean(const Dims& dims = {}, bool keepdim = false) const;
+  Tensor all(const Dims& dims = {}, bool keepdim = false) const;
+  Tensor any(const Dims& dims = {}, bool keepdim = false) const;
   Tensor max() const;
   ValuesIndices max(int64_t dim, bool keepdim = false) const;
   Tensor min() const;

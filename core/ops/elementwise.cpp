@@ -173,19 +173,12 @@ Tensor binary(const Tensor& x, const Tensor& y) {
           const Tensor here = beside(b, a), there = beside(a, b);
           if (here.device() == there.device()) return binary<T>(here, there);
         }
-        const DType dtype = working_dtype<T>(promote(a.dtype(), b.dtype()));
+        const DType dtype = working_dtype<T>(result_type(a, b));
         if (a.shape() == b.shape()) return apply(T{}, a.to(dtype), b.to(dtype));
         const Shape shape = broadcast_shapes(T::name, a.shape(), b.shape());
         return apply(T{}, expand_to(a.to(dtype), shape), expand_to(b.to(dtype), shape));
       },
       x, y);
-}
-
-/// The dtype that a number takes beside a tensor.
-DType dtype_beside(DType tensor, const Scalar& s) {
-  if (is_floating_point(tensor)) return tensor;
-  if (s.dtype() == float64) return float32;
-  return tensor == bool_ && s.dtype() == int64 ? int64 : tensor;
 }
 
 Tensor like(const Tensor& x, const Scalar& s, DType dtype) {
@@ -195,14 +188,12 @@ Tensor like(const Tensor& x, const Scalar& s, DType dtype) {
 template <class T>
 Tensor binary(const Tensor& x, const Scalar& s) {
   return composite(
-      T::name,
-      [s](const Tensor& a) { return binary<T>(a, like(a, s, dtype_beside(a.dtype(), s))); }, x);
+      T::name, [s](const Tensor& a) { return binary<T>(a, like(a, s, result_type(a, s))); }, x);
 }
 template <class T>
 Tensor binary(const Scalar& s, const Tensor& x) {
   return composite(
-      T::name,
-      [s](const Tensor& a) { return binary<T>(like(a, s, dtype_beside(a.dtype(), s)), a); }, x);
+      T::name, [s](const Tensor& a) { return binary<T>(like(a, s, result_type(a, s)), a); }, x);
 }
 
 }  // namespace
@@ -253,7 +244,7 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   return composite(
       "where",
       [](const Tensor& c, const Tensor& x, const Tensor& y) {
-        const DType dtype = promote(x.dtype(), y.dtype());
+        const DType dtype = result_type(x, y);
         const Shape shape =
             broadcast_shapes("where", c.shape(), broadcast_shapes("where", x.shape(), y.shape()));
         return apply(Where{}, expand_to(c, shape), expand_to(x.to(dtype), shape),
@@ -265,18 +256,14 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
 Tensor where(const Tensor& condition, const Tensor& a, Scalar b) {
   return composite(
       "where",
-      [b](const Tensor& c, const Tensor& x) {
-        return where(c, x, like(x, b, dtype_beside(x.dtype(), b)));
-      },
+      [b](const Tensor& c, const Tensor& x) { return where(c, x, like(x, b, result_type(x, b))); },
       condition, a);
 }
 
 Tensor where(const Tensor& condition, Scalar a, const Tensor& b) {
   return composite(
       "where",
-      [a](const Tensor& c, const Tensor& y) {
-        return where(c, like(y, a, dtype_beside(y.dtype(), a)), y);
-      },
+      [a](const Tensor& c, const Tensor& y) { return where(c, like(y, a, result_type(y, a)), y); },
       condition, b);
 }
 
@@ -324,7 +311,7 @@ Tensor& in_place(Tensor& x, const Tensor& y) {
 #define REPRISE_IN_PLACE(function, T)                                                 \
   Tensor& Tensor::function(const Tensor& other) { return in_place<T>(*this, other); } \
   Tensor& Tensor::function(Scalar other) {                                            \
-    return in_place<T>(*this, like(*this, other, dtype_beside(dtype(), other)));      \
+    return in_place<T>(*this, like(*this, other, result_type(*this, other)));         \
   }
 REPRISE_IN_PLACE(add_, Add)
 REPRISE_IN_PLACE(sub_, Sub)

@@ -47,6 +47,12 @@ Tensor Tensor::sum(const Dims& dims, bool keepdim) const {
 Tensor Tensor::mean(const Dims& dims, bool keepdim) const {
   return reprise::mean(*this, dims, keepdim);
 }
+Tensor Tensor::all(const Dims& dims, bool keepdim) const {
+  return reprise::all(*this, dims, keepdim);
+}
+Tensor Tensor::any(const Dims& dims, bool keepdim) const {
+  return reprise::any(*this, dims, keepdim);
+}
 Tensor Tensor::max() const { return reprise::max(*this); }
 ValuesIndices Tensor::max(int64_t dim, bool keepdim) const {
   return reprise::max(*this, dim, keepdim);

@@ -135,6 +135,34 @@ Tensor mean(const Tensor& x, const Dims& dims, bool keepdim) {
 
 namespace {
 
+/// f(how many elements are not zero, how many there are), as PyTorch has it: uint8 stays.
+template <class F>
+Tensor truth(std::string_view name, const Tensor& x, const Dims& dims, bool keepdim, F f) {
+  return composite(
+      name,
+      [=](const Tensor& a) {
+        const Shape over = normalize(name, dims, a.dim());
+        int64_t all = 1;
+        for (int64_t d : over) all *= a.shape()[static_cast<size_t>(d)];
+        const Tensor flags = a.dtype() == bool_ ? a : a != 0;
+        const Tensor holds = f(apply(Sum{over, keepdim}, flags), all);
+        return a.dtype() == uint8 ? holds.to(uint8) : holds;
+      },
+      x);
+}
+
+}  // namespace
+
+Tensor all(const Tensor& x, const Dims& dims, bool keepdim) {
+  return truth("all", x, dims, keepdim, [](const Tensor& n, int64_t all) { return n == all; });
+}
+
+Tensor any(const Tensor& x, const Dims& dims, bool keepdim) {
+  return truth("any", x, dims, keepdim, [](const Tensor& n, int64_t) { return n != 0; });
+}
+
+namespace {
+
 template <bool Largest>
 Tensors extreme(std::string_view name, const Tensor& x, int64_t dim, bool keepdim) {
   return composite(

@@ -117,6 +117,24 @@ TEST(Elementwise, IntegersAndBools) {
 // ---- Reductions
 // ------------------------------------------------------------------------------------
 
+TEST(Reduce, AllAndAnyAsInPyTorch) {
+  const double nan = std::nan("");
+  const Tensor x = tensor({{0.0, 0.0, -0.0}, {0.0, nan, 2.0}, {1.0, nan, -1.0}});
+  expect_tensor(x.any(1), tensor({false, true, true}));
+  expect_tensor(all(x, -1, true), tensor({{false}, {false}, {true}}));
+  expect_tensor(x.all(), tensor(false));
+  expect_tensor(any(x), tensor(true));
+  expect_tensor(any(x.to(bool_), {0, 1}, true), tensor({{true}}));
+  expect_tensor(all(empty({0, 2})), tensor(true));
+  expect_tensor(any(empty({0, 2}), 0), tensor({false, false}));
+  const Tensor bytes = tensor({{0, 3}, {128, 128}}, {.dtype = uint8});
+  expect_tensor(bytes.all(1), tensor({0, 1}, {.dtype = uint8}));
+  expect_tensor(bytes.any(), tensor(1, {.dtype = uint8}));
+  for (const DType dtype : {float32, float64, int64, int32, bool_, float16, bfloat16}) {
+    EXPECT_EQ(any(ones({2}, {.dtype = dtype})).dtype(), bool_) << to_string(dtype);
+  }
+}
+
 TEST(Reduce, SumsAndMeans) {
   const Tensor x = tensor({{1.0, 2.0, 3.0}, {4.0, 5.0, 6.0}});
   expect_tensor(sum(x), tensor(21.0));

@@ -29,7 +29,24 @@ inline Arrays sum_over(const Array& x, const Shape& shape,
   return {out};
 }
 
-REPRISE_ROW(Sum,
+/// all and any, which are made of sums, over the last dimension.
+inline OpRow truth_row(const std::string& name, Tensor (*f)(const Tensor&, const Dims&, bool),
+                       bool all) {
+  OpRow row = not_differentiable(with_integers(reduce_row(
+      name, [f](const Tensor& x) { return Tensors{f(x, -1, false)}; },
+      [all](const Array& x) {
+        Array out({x.shape[0], x.shape[1]}, all);
+        for_each_index(x.shape, [&](const Shape& i) {
+          if ((x.at(i) != 0) != all) out.at({i[0], i[1]}) = !all;
+        });
+        return Arrays{out};
+      })));
+  row.operands = {{{3, 7, 5}, all ? -2.0 : 0.0, all ? 2.0 : 0.4, Operand::Kind::whole}};
+  row.propagates_nan = false;
+  return row;
+}
+
+REPRISE_ROW(Sum, truth_row("all", all, true), truth_row("any", any, false),
             with_integers(reduce_row(
                 "sum", [](const Tensor& x) { return Tensors{sum(x)}; },
                 [](const Array& x) {
