@@ -23,9 +23,7 @@ void check_gradient(const Node& node, const Tensor& g, size_t i) {
   if (!g.has_data()) fail_changed(node);
 }
 
-}  // namespace
-
-Tensors differentiate(Node& node, const Tensors& gy, std::span<const bool> needs) {
+Tensors gradients_of(Node& node, const Tensors& gy, std::span<const bool> needs) {
   Tensors in, out;
   for (const Operand& o : node.in) in.push_back(o.unpack(o.history));
   for (const Operand& o : node.out) out.push_back(o.unpack(Ref<History>(&node)));
@@ -37,6 +35,18 @@ Tensors differentiate(Node& node, const Tensors& gy, std::span<const bool> needs
     if (gradients[i].defined()) check_gradient(node, gradients[i], i);
   }
   return gradients;
+}
+
+}  // namespace
+
+Tensors differentiate(Node& node, const Tensors& gy, std::span<const bool> needs) {
+  const detail::Scope scope(node.scope);
+  try {
+    return gradients_of(node, gy, needs);
+  } catch (Error& error) {
+    if (node.scope && !error.has_path()) error.prepend(to_string(*node.scope));
+    throw;
+  }
 }
 
 }  // namespace reprise

@@ -48,7 +48,11 @@ Tensor Operand::unpack(const Ref<History>& source) const {
   return out;
 }
 
-Node::Node(OpRef call) : Record(false), op(std::move(call)), sequence(next_sequence++) {}
+Node::Node(OpRef call)
+    : Record(false),
+      op(std::move(call)),
+      scope(detail::Scope::current()),
+      sequence(next_sequence++) {}
 
 void Node::free_saved() {
   const auto release = [this](Operand& operand) {

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <vector>
 
+#include "../core/scope.h"
 #include "../core/tensor.h"
 
 namespace reprise {
@@ -74,7 +75,8 @@ struct Node : Record {
   /// Calls `visit` with every operand that is saved.
   virtual void visit_saved(const std::function<void(const Operand&)>& visit) const;
 
-  const OpRef op;  ///< null for a custom function
+  const OpRef op;                            ///< null for a custom function
+  const Ref<const detail::ScopePath> scope;  ///< the layer of the call; null outside of any
   const uint64_t sequence;
   bool released = false;
   bool in_place = false;

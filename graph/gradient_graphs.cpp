@@ -67,7 +67,8 @@ class Joint {
     for (size_t k = 0; k < masks.size(); ++k) {
       BackwardGraph& part = result_.backward.emplace_back();
       part.given = masks[k];
-      const nn::detail::Scope scope(backward_scope(k));
+      const std::string name = backward_scope(k);
+      const detail::Scope scope(name);
       const Tensors gradients =
           grad(chosen(ys, masks[k]), targets,
                {.grad_outputs = chosen(gy, masks[k]), .retain_graph = true, .allow_unused = true});

@@ -37,7 +37,7 @@ void check_input(size_t i, const Value& value, const Tensor& got) {
 }
 
 Tensors run_step(const Step& step, std::span<const Tensor> values) {
-  const nn::detail::Scope scope(step.name);
+  const detail::Scope scope(step.name);
   SmallVector<Tensor, 4> arguments;
   for (const Source& source : step.arguments) {
     const bool constant = source.value == Source::kConstant;

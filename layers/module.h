@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "../core/dispatch.h"
+#include "../core/scope.h"
 #include "registered.h"
 
 namespace reprise::nn {
@@ -47,20 +48,7 @@ struct ModuleState {
   std::vector<std::pair<int64_t, ForwardHook>> hooks;
 };
 
-/// While it lives, the ops that a trace notes on this thread belong to the part called `name`.
-class Scope {
- public:
-  explicit Scope(const std::string& name) : trace_(name.empty() ? nullptr : interpreter()) {
-    if (trace_ != nullptr) trace_->enter(name);
-  }
-  ~Scope() {
-    if (trace_ != nullptr) trace_->leave();
-  }
-  Scope(const Scope&) = delete;
-
- private:
-  Interpreter* trace_;
-};
+using reprise::detail::Scope;
 
 /// "Conv2d" of nn::Conv2d: no namespaces, no template arguments.
 REPRISE_API std::string type_name(const std::type_info& type);

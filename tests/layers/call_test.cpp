@@ -88,6 +88,23 @@ TEST(Call, ErrorsNameThePathToTheLayer) {
             "1.features.1: linear:");
 }
 
+TEST(Call, ErrorsOfBackwardNameTheLayer) {
+  const auto first_words = [](const std::string& text) { return text.substr(0, text.find(" o")); };
+  nn::Sequential inner(nn::Tanh(), nn::Linear(3, 2)), net(nn::Linear(4, 3), inner);
+  Tensor kept;
+  const auto keep = [&](const nn::Module&, std::span<const Tensor>, Tensors& out) {
+    kept = out[0];
+  };
+  inner[0].register_forward_hook(keep);
+  const Tensor y = net(ones({5, 4}));
+  kept.detach().mul_(2);
+  EXPECT_EQ(first_words(error_of([&] { y.sum().backward(); })), "1.1: linear: input 0");
+  const Tensor x = ones({3}, {.requires_grad = true});
+  Tensor outside = exp(x);
+  outside.detach().mul_(2);
+  EXPECT_EQ(first_words(error_of([&] { outside.sum().backward(); })), "exp:");
+}
+
 TEST(Call, HooksRunAroundForwardAndCanBeTakenOff) {
   nn::Identity layer;
   const nn::Identity copy = layer;
