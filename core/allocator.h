@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "export.h"
+#include "error.h"
 
 namespace reprise {
 
@@ -12,6 +12,17 @@ namespace reprise {
 /// more are aligned to 2 MiB and ask for huge pages. OutOfMemory error, after the cache was given
 /// up.
 REPRISE_API void* allocate(size_t bytes);
+
+/// f(), which asks for memory; when there is none, the error says that `op` asked.
+template <class F>
+auto with_memory_for(std::string_view op, F f) {
+  try {
+    return f();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::OutOfMemory) throw;
+    fail(error.kind(), op, ": ", error.what());
+  }
+}
 
 /// Gives back what `allocate(bytes)` returned, with the same `bytes`; nullptr is fine.
 REPRISE_API void deallocate(void* block, size_t bytes) noexcept;

@@ -18,10 +18,10 @@ namespace reprise::cuda {
 
 /// Whether at least one device can be used.
 REPRISE_API bool is_available() noexcept;
-/// Why none can be used (no driver, a driver too old, no device, a build without CUDA, a forked
-/// child); empty when one can.
+/// Why none can be used (no driver, a driver too old, no device, a device too old, a build without
+/// CUDA, a forked child); empty when one can.
 REPRISE_API std::string why_not_available();
-/// 0 when none can be used.
+/// 0 when none can be used; else one that is too old counts, so that numbers are those of CUDA.
 REPRISE_API int device_count() noexcept;
 
 struct DeviceProperties {

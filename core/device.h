@@ -16,10 +16,19 @@ struct Device {
   int8_t index = 0;
 
   static constexpr Device cpu() { return {Kind::cpu, 0}; }
-  static constexpr Device cuda(int index = 0) { return {Kind::cuda, static_cast<int8_t>(index)}; }
+  /// The `index`-th GPU, whether it is there or not. Device error outside of [0, 127].
+  static constexpr Device cuda(int index = 0) {
+    if (index < 0 || index > INT8_MAX) fail_number(index);
+    return {Kind::cuda, static_cast<int8_t>(index)};
+  }
   static constexpr Device meta() { return {Kind::meta, 0}; }
 
   friend constexpr bool operator==(const Device&, const Device&) = default;
+
+ private:
+  [[noreturn]] static void fail_number(int index) {
+    fail(ErrorKind::Device, "cuda:", index, " cannot be used: devices have numbers from 0 to 127");
+  }
 };
 
 inline std::string to_string(Device d) {

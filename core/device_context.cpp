@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 
@@ -39,7 +40,7 @@ DeviceContext* context_or_null() {
 
 std::string reason_against(const DeviceContext* context) {
   if (context == nullptr) return found().why_not;
-  if (!context->is_inherited()) return {};
+  if (!context->is_inherited()) return context->has_usable_device() ? "" : context->why_not(0);
   return "this process was forked from one that used it, and CUDA does not survive a fork; start "
          "the child by exec, or fork before the first use";
 }
@@ -58,7 +59,12 @@ DeviceContext::DeviceContext(DeviceRuntime& runtime)
     : runtime_(runtime), forks_(forks), pinned_(runtime) {
   for (int device = 0; device < runtime.device_count(); ++device) {
     pools_.push_back(std::make_unique<DevicePool>(runtime, device));
+    why_not_.push_back(runtime.why_not(device));
   }
+}
+
+bool DeviceContext::has_usable_device() const {
+  return std::ranges::any_of(why_not_, &std::string::empty);
 }
 
 void* DeviceContext::take_stream(int device, int priority) {
@@ -89,6 +95,8 @@ DeviceContext& device_context(Device device, std::string_view caller) {
   check(device.index >= 0 && device.index < context->device_count(), ErrorKind::Device, caller,
         ": ", device, " cannot be used: devices are numbered from 0 to ",
         context->device_count() - 1);
+  const std::string& why_not = context->why_not(device.index);
+  if (!why_not.empty()) fail(ErrorKind::Device, caller, ": ", device, " cannot be used: ", why_not);
   return *context;
 }
 
@@ -117,7 +125,8 @@ void launch_on_cuda(const OpBase& op, Launch launch, size_t workspace, Device de
   DevicePool& pool = context.pool(device.index);
   const auto give_back = [&pool](void* block) { pool.deallocate(block); };
   const std::unique_ptr<void, decltype(give_back)> scratch(
-      pool.allocate(workspace, launch.stream.handle), give_back);
+      with_memory_for(op.name(), [&] { return pool.allocate(workspace, launch.stream.handle); }),
+      give_back);
   launch.workspace = scratch.get();
   launch_on(context, op, launch, device.index);
 }
@@ -165,7 +174,9 @@ bool is_available() noexcept { return device_count() > 0; }
 
 int device_count() noexcept {
   const detail::DeviceContext* const context = detail::context_or_null();
-  return context == nullptr || context->is_inherited() ? 0 : context->device_count();
+  const bool is_usable =
+      context != nullptr && !context->is_inherited() && context->has_usable_device();
+  return is_usable ? context->device_count() : 0;
 }
 
 }  // namespace reprise::cuda

@@ -21,6 +21,9 @@ class DeviceContext {
 
   DeviceRuntime& runtime() { return runtime_; }
   int device_count() const { return static_cast<int>(pools_.size()); }
+  /// Empty when kernels run on that device.
+  const std::string& why_not(int device) const { return why_not_[static_cast<size_t>(device)]; }
+  bool has_usable_device() const;
   DevicePool& pool(int device) { return *pools_[static_cast<size_t>(device)]; }
   PinnedPool& pinned() { return pinned_; }
   /// A stream of that priority, one that was given back if there is any.
@@ -33,6 +36,7 @@ class DeviceContext {
   DeviceRuntime& runtime_;
   const int forks_;
   std::vector<std::unique_ptr<DevicePool>> pools_;
+  std::vector<std::string> why_not_;
   PinnedPool pinned_;
   std::mutex mutex_;
   std::map<std::pair<int, int>, std::vector<void*>> spare_streams_;

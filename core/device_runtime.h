@@ -31,6 +31,8 @@ class DeviceRuntime {
 
   virtual int device_count() = 0;
   virtual cuda::DeviceProperties properties(int device) = 0;
+  /// A sentence without its full stop when kernels do not run there; asked once.
+  virtual std::string why_not(int device) = 0;
 
   /// Memory of the device in the order of `stream`; null when there is no room.
   virtual void* allocate(int device, size_t bytes, void* stream) = 0;

@@ -12,7 +12,8 @@ namespace {
 /// Scratch bytes for one kernel run.
 class Workspace {
  public:
-  explicit Workspace(size_t bytes) : data_(allocate(bytes)), bytes_(bytes) {}
+  Workspace(std::string_view op, size_t bytes)
+      : data_(with_memory_for(op, [=] { return allocate(bytes); })), bytes_(bytes) {}
   ~Workspace() { deallocate(data_, bytes_); }
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
@@ -81,7 +82,7 @@ void run_kernel(const OpBase& op, std::span<const Tensor> in, std::span<const Me
   if (device.kind == Device::Kind::cuda) [[unlikely]] {
     return detail::launch_on_cuda(op, launch, bytes, device);
   }
-  const Workspace workspace(bytes);
+  const Workspace workspace(op.name(), bytes);
   launch.workspace = workspace.data();
   op.launch(device, launch);
 }
@@ -137,7 +138,9 @@ Tensors run_eager(const OpBase& op, std::span<const Tensor> in, const Tensor* in
   Metas out_metas = op.infer(metas);
   if (op.traits().alias) return {view_of(op, in.front(), out_metas.front())};
   Device device = common_device(op, in, out_metas);
-  Tensors out = make_outputs(op, out_metas, device, into);
+  if (device.kind == Device::Kind::cuda) (void)detail::device_context(device, op.name());
+  Tensors out =
+      with_memory_for(op.name(), [&] { return make_outputs(op, out_metas, device, into); });
   if (device.kind == Device::Kind::meta) return out;
   if (op.traits().crosses && device.kind == Device::Kind::cpu) device = out.front().device();
   run_kernel(op, in, metas, out, device);

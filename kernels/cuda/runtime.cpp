@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "../../core/op.h"
+#include "architectures.h"
 #include "index_fault.h"
 #include "memory.h"
 #include "on_device.h"
@@ -95,6 +96,14 @@ class CudaRuntime final : public DeviceRuntime {
             static_cast<int64_t>(p.totalGlobalMem),
             p.l2CacheSize,
             static_cast<int64_t>(p.sharedMemPerBlockOptin)};
+  }
+
+  std::string why_not(int device) override {
+    int major = 0, minor = 0;
+    REPRISE_CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
+    REPRISE_CUDA_CHECK(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device));
+    const std::string reason = reason_against_capability(10 * major + minor);
+    return reason.empty() ? reason : text(properties(device).name, " has ", reason);
   }
 
   void* allocate(int device, size_t bytes, void* stream) override {

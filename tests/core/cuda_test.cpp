@@ -93,7 +93,21 @@ TEST(FakeCuda, IsThere) {
   EXPECT_EQ(cuda::device_count(), 2);
   EXPECT_EQ(cuda::device_properties(1).name, "fake 1");
   expect_error([] { cuda::synchronize(2); }, ErrorKind::Device, {"cuda:2", "0 to 1"});
-  expect_error([] { ones({1}).cuda(-1); }, ErrorKind::Device, {"cuda:-1"});
+  for (const int wrong : {-1, 128, 256}) {
+    expect_error([=] { ones({1}).cuda(wrong); }, ErrorKind::Device,
+                 {text("cuda:", wrong, " cannot be used"), "0 to 127"});
+  }
+}
+
+TEST(FakeCuda, DevicesThatAreTooOldAreRefused) {
+  {
+    const FakeDevices fake(2, {1});
+    EXPECT_EQ(cuda::device_count(), 2);
+    expect_tensor(ones({2}).cuda(0), ones({2}));
+    expect_error([] { ones({1}).cuda(1); }, ErrorKind::Device, {"cuda:1 cannot be used: too old"});
+  }
+  const FakeDevices fake(1, {0});
+  expect_refusals("too old");
 }
 
 TEST(FakeCuda, TensorsGoThereAndBack) {
@@ -400,6 +414,29 @@ TEST(FakeCuda, OutOfMemoryLeavesTheNextCallWorking) {
   expect_tensor(zeros({2}, {.device = Device::cuda()}), zeros({2}));
 }
 
+/// x -> x, with a megabyte of scratch.
+struct Greedy {
+  static constexpr std::string_view name = "greedy";
+  Metas infer(std::span<const Meta> in) const { return {Meta(in[0].shape, in[0].dtype)}; }
+  size_t workspace(std::span<const Meta>, Device) const { return 1 << 20; }
+  void cpu(const Launch&) const {}
+};
+
+TEST(FakeCuda, OutOfMemoryNamesTheOpAndTheLayer) {
+  FakeDevices fake;
+  const Tensor x = ones({1000}).cuda(), row = ones({1, 2}).cuda();
+  nn::Sequential net(nn::Linear(2, 2000));
+  net.to(Device::cuda());
+  fake.runtime.room = cuda::memory_stats().reserved + 1000;
+  const auto expect_refused = [](const std::function<void()>& f, std::string_view start) {
+    expect_error(f, ErrorKind::OutOfMemory, {text(start, ": out of memory: asked for")});
+  };
+  expect_refused([&] { x + x; }, "add");
+  expect_refused([&] { x.to(float64); }, "copy");
+  expect_refused([&] { apply(Greedy{}, row); }, "greedy");
+  expect_refused([&] { net(row); }, "0: linear");
+}
+
 /// Losses of a few steps of a small model on that device.
 std::vector<float> train(Device device) {
   manual_seed(3);
@@ -437,7 +474,7 @@ TEST(FakeCuda, DoesNotSurviveAFork) {
     expect_refusals(cuda::why_not_available());
     EXPECT_NE(cuda::why_not_available().find("fork"), std::string::npos);
     expect_error([&] { (void)x.cpu(); }, ErrorKind::Device, {"fork"});
-    expect_error([&] { (void)(x + x); }, ErrorKind::Device, {"fork"});
+    expect_error([&] { (void)(x + x); }, ErrorKind::Device, {"add: cuda:0 cannot be used", "fork"});
     expect_tensor(pinned, ones({2}));
     x = {}, pinned = {};
     { const cuda::Event gone = std::move(event); }

@@ -17,7 +17,8 @@ namespace reprise::test {
 
 class FakeRuntime : public DeviceRuntime {
  public:
-  explicit FakeRuntime(int devices = 1) : devices_(devices) {}
+  explicit FakeRuntime(int devices = 1, std::set<int> too_old = {})
+      : devices_(devices), too_old_(std::move(too_old)) {}
   FakeRuntime(const FakeRuntime&) = delete;
   ~FakeRuntime() override {
     for (void* block : pinned_) std::free(block);
@@ -40,6 +41,7 @@ class FakeRuntime : public DeviceRuntime {
   cuda::DeviceProperties properties(int device) override {
     return {.name = text("fake ", device), .major = 9};
   }
+  std::string why_not(int device) override { return too_old_.contains(device) ? "too old" : ""; }
 
   void* allocate(int device, size_t bytes, void* stream) override {
     const auto size = static_cast<int64_t>(bytes);
@@ -181,6 +183,7 @@ class FakeRuntime : public DeviceRuntime {
   }
 
   int devices_;
+  std::set<int> too_old_;
   std::unique_ptr<FakeGraph> capturing_;
   char capture_queue_ = 0;
   void* const captured_stream_ = &capture_queue_;
@@ -192,7 +195,8 @@ class FakeRuntime : public DeviceRuntime {
 
 /// A process with so many fake devices, for the scope.
 struct FakeDevices {
-  explicit FakeDevices(int devices = 1) : runtime(devices), context(runtime), guard(context) {}
+  explicit FakeDevices(int devices = 1, std::set<int> too_old = {})
+      : runtime(devices, std::move(too_old)), context(runtime), guard(context) {}
   FakeRuntime runtime;
   detail::DeviceContext context;
   detail::DeviceContextGuard guard;

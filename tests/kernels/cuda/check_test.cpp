@@ -3,6 +3,7 @@
 #include "../../../kernels/cuda/check.h"
 
 #include "../../../core/cuda.h"
+#include "../../../kernels/cuda/architectures.h"
 #include "../../../kernels/cuda/handles.h"
 #include "../../core/expect.h"
 
@@ -27,6 +28,13 @@ TEST(CudaCheck, LeavesNoErrorBehind) {
   EXPECT_ANY_THROW(REPRISE_CUDA_CHECK(cudaSetDevice(-7)));
   const cudaError_t left = cudaPeekAtLastError();
   EXPECT_TRUE(left == cudaSuccess || !is_available()) << cudaGetErrorName(left);
+}
+
+TEST(CudaArchitectures, ThoseWithoutCodeAreRefused) {
+  EXPECT_EQ(reason_against_capability(75, 80),
+            "compute capability 7.5; this build of Reprise is for 8.0 and above");
+  for (const int fine : {80, 86, 90, 121}) EXPECT_EQ(reason_against_capability(fine, 80), "");
+  EXPECT_EQ(reason_against_capability(0, 0), "");
 }
 
 TEST(CudaLibraries, AreFoundAndCheckTheirStatuses) {
