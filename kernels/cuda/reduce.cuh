@@ -144,23 +144,18 @@ __device__ void reduce_rows(const R& r, const ReducePlan& plan, int64_t x, int64
   }
 }
 
-/// States of threads that are `across` apart are joined, `rows` of them, into those of the first.
-template <class R, int N>
-__device__ void join_rows(const R& r, typename R::State (&states)[N], unsigned across,
-                          unsigned rows) {
-  using State = typename R::State;
-  __shared__ State shared[kReduceThreads][N];
-  const unsigned row = threadIdx.x / across % rows;
-  for (int e = 0; e < N; ++e) shared[threadIdx.x][e] = states[e];
+/// The states of threads that are `across` apart are joined, `rows` of them, into those of the
+/// first.
+template <class R, class States>
+__device__ void join_rows(const R& r, States* states, unsigned across, unsigned rows) {
   for (unsigned half = rows / 2; half > 0; half /= 2) {
     __syncthreads();
-    if (row >= half) continue;
-    for (int e = 0; e < N; ++e) {
-      State& mine = shared[threadIdx.x][e];
-      mine = r.join(mine, shared[threadIdx.x + half * across][e]);
+    if (threadIdx.x / across % rows >= half) continue;
+    for (size_t e = 0; e < std::extent_v<States>; ++e) {
+      auto& mine = states[threadIdx.x][e];
+      mine = r.join(mine, states[threadIdx.x + half * across][e]);
     }
   }
-  for (int e = 0; e < N; ++e) states[e] = shared[threadIdx.x][e];
 }
 
 /// `rows` times `threads` of a block take a tile of columns: x one above the other.
@@ -182,9 +177,12 @@ __global__ void reduce_columns(R r, ReducePlan plan, bool packs, typename R::Sta
     reduce_rows(r, plan, place.of[0] + first * plan.columns.in, begin + row, end, rows, columns,
                 packs, states);
   }
-  if (rows > 1) join_rows(r, states, across, rows);
+  __shared__ typename R::State shared[kReduceThreads][kWidth];
+  for (int e = 0; e < kWidth; ++e) shared[threadIdx.x][e] = states[e];
+  join_rows(r, shared, across, rows);
   for (int e = 0; row == 0 && e < columns; ++e) {
-    keep(r, plan, parts, place.of[1] + (first + e) * plan.columns.out, part, states[e]);
+    keep(r, plan, parts, place.of[1] + (first + e) * plan.columns.out, part,
+         shared[threadIdx.x][e]);
   }
 }
 
