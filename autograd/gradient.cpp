@@ -10,7 +10,7 @@ namespace {
 
 /// Dense, without history and not a view: may be written while gradients are not recorded.
 bool is_plain(const Tensor& t) {
-  return !t.impl().is_view && !t.impl().history && t.is_contiguous();
+  return !t.impl().is_view && !t.impl().history && t.is_contiguous(t.meta().memory_format());
 }
 
 /// Plain, and nobody else holds it or its data.
@@ -24,6 +24,12 @@ bool is_read(const Tensor& grad, std::span<const LeafGradient> gradients) {
     return g.second.impl().storage == grad.impl().storage;
   };
   return !is_ours(grad) && std::any_of(gradients.begin(), gradients.end(), reads);
+}
+
+/// A new .grad of a leaf of that format, in memory of its own.
+Tensor first_gradient(Tensor gradient, MemoryFormat format) {
+  if (!gradient.is_contiguous(format)) return gradient.contiguous(format);
+  return is_ours(gradient) ? std::move(gradient) : clone(gradient);
 }
 
 }  // namespace
@@ -44,7 +50,9 @@ void accumulate_gradients(std::span<LeafGradient> gradients) {
     const std::lock_guard lock(leaf->mutex);
     Tensor& grad = leaf->grad;
     if (!grad.defined()) {
-      grad = is_ours(gradient) ? std::move(gradient) : clone(gradient);
+      const bool lives = leaf->owner != nullptr;
+      grad = first_gradient(std::move(gradient),
+                            lives ? leaf->owner->meta.memory_format() : contiguous_format);
     } else if (!grad_enabled() && is_plain(grad) && !is_read(grad, gradients.subspan(1))) {
       grad.add_(gradient);
     } else {

@@ -26,9 +26,12 @@ void History::destroy(History* history) noexcept {
 }
 
 void Leaf::tensor_died(const TensorImpl& tensor) noexcept {
+  Tensor last;  // dies after the lock, and may take this leaf along
+  const std::lock_guard lock(mutex);
   if (&tensor != owner) return;  // an alias that a node saved
+  owner = nullptr;
   requires_grad = false;
-  grad = Tensor();
+  last = std::move(grad);
 }
 
 Operand::Operand(const TensorImpl& t, bool save)

@@ -40,7 +40,7 @@ struct Leaf final : Record {
   /// history.
   void tensor_died(const TensorImpl& tensor) noexcept override;
 
-  const TensorImpl* const owner;
+  const TensorImpl* owner;  ///< null once it has died; guarded by the mutex
   Tensor grad;
   std::mutex mutex;  ///< of grad: several threads may train on shared parameters
 };

@@ -1,6 +1,6 @@
 #pragma once
 // Element types. float32 is the default; visit_dtype turns a run-time DType into a C++ type. Of the
-// 16-bit ones most kernels know nothing: they get operands as float32 (widened.cpp).
+// 16-bit ones most kernels know nothing: they get operands as float32 (adapted.cpp).
 
 #include <array>
 #include <cstddef>

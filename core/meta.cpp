@@ -2,6 +2,23 @@
 
 namespace reprise {
 
+bool Meta::is_dense_channels_last() const {
+  if (dim() != 4) return false;
+  const Meta dense(shape, dense_strides(shape, channels_last), dtype);
+  return numel() == 0 || same_layout(*this, dense);
+}
+
+bool Meta::has_channels_last_strides() const {
+  return strides == dense_strides(shape, channels_last) && strides != contiguous_strides(shape);
+}
+
+bool same_layout(const Meta& a, const Meta& b) {
+  for (size_t d = 0; d < a.shape.size(); ++d) {
+    if (a.shape[d] > 1 && a.strides[d] != b.strides[d]) return false;
+  }
+  return true;
+}
+
 // Dimensions that lie densely behind one another form a run, and every run is cut anew on its own.
 std::optional<Strides> view_strides(const Meta& meta, const Shape& shape) {
   Strides strides = contiguous_strides(shape);

@@ -5,7 +5,7 @@
 
 #include "device.h"
 #include "dtype.h"
-#include "shape.h"
+#include "memory_format.h"
 
 namespace reprise {
 
@@ -42,8 +42,32 @@ struct Meta {
     return static_cast<size_t>(bytes);
   }
 
+  /// Dense in the order of `format`.
+  bool is_contiguous(MemoryFormat format) const {
+    return format == contiguous_format ? is_contiguous() : is_dense_channels_last();
+  }
+  /// Whether the strides are those of channels-last and of nothing else: where dimensions of size 1
+  /// leave memory no choice, their strides tell which format is meant.
+  bool is_channels_last() const {
+    return dim() == 4 && strides[1] == 1 && has_channels_last_strides();
+  }
+  /// What results made of this tensor keep.
+  MemoryFormat memory_format() const {
+    return is_channels_last() ? channels_last : contiguous_format;
+  }
+
+  /// The same, dense in that format.
+  Meta dense() const { return {shape, dense_strides(shape, memory_format()), dtype, device}; }
+
   friend bool operator==(const Meta&, const Meta&) = default;
+
+ private:
+  REPRISE_API bool is_dense_channels_last() const;
+  REPRISE_API bool has_channels_last_strides() const;
 };
+
+/// Whether the elements of two tensors of one shape lie in the same places.
+REPRISE_API bool same_layout(const Meta& a, const Meta& b);
 
 /// Strides under which `meta` reads as `shape`, of as many elements, without a copy; none when
 /// there are none.

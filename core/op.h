@@ -12,8 +12,15 @@
 //     Tensors vjp(const Vjp&) const;                                     made of public ops
 //   };
 //
-// A kernel that takes float16 and bfloat16 as they are is announced by `half_on_cpu` or
-// `half_on_cuda`, static constexpr bool. Any other is given such operands as float32 (widened.cpp).
+// More traits, static constexpr bool:
+// - `half_on_cpu`, `half_on_cuda`: the kernel takes float16 and bfloat16 as they are. Any other is
+//   given such operands as float32 (adapted.cpp).
+// - `follows_format`: results of 4 dimensions are channels-last (memory_format.h) when any operand
+//   is. That is the whole rule of memory formats: infer need not care, Model applies it. Results of
+//   other ops are row-major.
+// - `channels_last_on_cpu`, `channels_last_on_cuda`: the kernel of such an op writes results, and
+//   reads operands, that are dense in either order, as their metas say. Any other is given
+//   row-major copies.
 //
 // Everything that can happen to an op (eager run, tape, trace, plan) goes through the OpBase below.
 
@@ -48,7 +55,8 @@ struct View {
   }
 };
 
-/// All that a kernel sees. Outputs are allocated and dense, except for an op that runs in place.
+/// All that a kernel sees. Outputs are allocated and dense, row-major or, for a kernel that says
+/// that it takes them, channels-last; those of an op that runs in place have any strides.
 struct Launch {
   std::span<const View> in, out;
   void* workspace = nullptr;
@@ -89,8 +97,8 @@ struct OpTraits {
   unsigned save_in = 0, save_out = 0;  ///< bit i: backward needs the data of operand i
   unsigned writes = 0;                 ///< bit i: input i is updated in place (writes_input)
   unsigned writes_from = 0, writes_period = 0;  ///< inputs from here on repeat those of a period
-  /// bit i: the kernel may write its first output exactly over input i, when both are dense and of
-  /// the same number of bytes
+  /// bit i: the kernel may write its first output exactly over input i, when both are dense in one
+  /// order and of the same number of bytes
   unsigned overwrites = 0;
   ElementwiseIndex elementwise{-1};  ///< its place among the elementwise ops and Copy; -1: none
   bool alias = false;                ///< the output is a view of the input; no kernel
@@ -98,9 +106,20 @@ struct OpTraits {
   bool effects = false;  ///< running it does more than make outputs: it is kept, once, in order
   bool differentiable = false;
   bool half_on_cpu = false, half_on_cuda = false;  ///< its kernel takes 16-bit elements as they are
+  bool follows_format = false;                     ///< results are channels-last when an operand is
+  bool channels_last_on_cpu = false, channels_last_on_cuda = false;  ///< its kernel takes those
 
   constexpr bool takes_half(Device::Kind kind) const {
     return kind == Device::Kind::cuda ? half_on_cuda : half_on_cpu;
+  }
+  constexpr bool takes_channels_last(Device::Kind kind) const {
+    return !follows_format ||
+           (kind == Device::Kind::cuda ? channels_last_on_cuda : channels_last_on_cpu);
+  }
+  /// Whether the kernel reads such an operand as it is; else it is given a copy (adapted.cpp).
+  bool takes(const Meta& m, Device::Kind kind) const {
+    return (takes_half(kind) || !is_half(m.dtype)) &&
+           (takes_channels_last(kind) || !m.is_channels_last());
   }
 
   /// Whether the op updates input i in place; inputs behind a first period do as those of it.
@@ -164,6 +183,11 @@ constexpr OpTraits make_traits() {
   if constexpr (requires { T::effects; }) t.effects = T::effects;
   if constexpr (requires { T::half_on_cpu; }) t.half_on_cpu = T::half_on_cpu;
   if constexpr (requires { T::half_on_cuda; }) t.half_on_cuda = T::half_on_cuda;
+  if constexpr (requires { T::follows_format; }) t.follows_format = T::follows_format;
+  if constexpr (requires { T::channels_last_on_cpu; })
+    t.channels_last_on_cpu = T::channels_last_on_cpu;
+  if constexpr (requires { T::channels_last_on_cuda; })
+    t.channels_last_on_cuda = T::channels_last_on_cuda;
   return t;
 }
 
@@ -172,9 +196,18 @@ inline constexpr OpTraits traits_of = make_traits<T>();
 
 [[noreturn]] REPRISE_API void no_kernel(std::string_view op, Device device);
 
-// Defined in widened.cpp.
-REPRISE_API size_t widened_workspace(const OpBase& op, std::span<const Meta> in, Device device);
-REPRISE_API void launch_widened(const OpBase& op, Device device, const Launch& launch);
+// Defined in adapted.cpp.
+REPRISE_API size_t adapted_workspace(const OpBase& op, std::span<const Meta> in, Device device);
+REPRISE_API void launch_adapted(const OpBase& op, Device device, const Launch& launch);
+
+/// The rule of `follows_format`.
+inline void follow_format(std::span<const Meta> in, std::span<Meta> out) {
+  if (std::ranges::none_of(in, &Meta::is_channels_last)) [[likely]]
+    return;
+  for (Meta& meta : out) {
+    if (meta.dim() == 4) meta.strides = dense_strides(meta.shape, channels_last);
+  }
+}
 
 template <class T>
 inline constexpr bool is_vector = false;
@@ -212,18 +245,22 @@ class Model final : public OpBase {
  public:
   explicit Model(const T& op) : OpBase(&detail::traits_of<T>), op(op) {}
 
-  Metas infer(std::span<const Meta> in) const override { return op.infer(in); }
+  Metas infer(std::span<const Meta> in) const override {
+    Metas out = op.infer(in);
+    if constexpr (detail::traits_of<T>.follows_format) detail::follow_format(in, out);
+    return out;
+  }
   size_t workspace(std::span<const Meta> in, Device device) const override {
-    const auto is_narrow = [](const Meta& m) { return is_half(m.dtype); };
-    if (widens(device) && std::ranges::any_of(in, is_narrow)) [[unlikely]]
-      return detail::widened_workspace(*this, in, device);
+    const auto takes = [&](const Meta& m) { return traits().takes(m, device.kind); };
+    if (may_adapt(device) && !std::ranges::all_of(in, takes)) [[unlikely]]
+      return detail::adapted_workspace(*this, in, device);
     if constexpr (requires { op.workspace(in, device); }) return op.workspace(in, device);
     return 0;
   }
   void launch(Device device, const Launch& l) const override {
-    const auto is_narrow = [](const View& v) { return is_half(v.meta->dtype); };
-    if (widens(device) && std::ranges::any_of(l.in, is_narrow)) [[unlikely]]
-      return detail::launch_widened(*this, device, l);
+    const auto takes = [&](const View& v) { return traits().takes(*v.meta, device.kind); };
+    if (may_adapt(device) && !std::ranges::all_of(l.in, takes)) [[unlikely]]
+      return detail::launch_adapted(*this, device, l);
     if constexpr (requires { op.cpu(l); }) {
       if (device.kind == Device::Kind::cpu) return op.cpu(l);
     }
@@ -254,8 +291,9 @@ class Model final : public OpBase {
   const T op;
 
  private:
-  static constexpr bool widens(Device device) {
-    return !detail::traits_of<T>.takes_half(device.kind);
+  static constexpr bool may_adapt(Device device) {
+    constexpr OpTraits traits = detail::traits_of<T>;
+    return !traits.takes_half(device.kind) || !traits.takes_channels_last(device.kind);
   }
 };
 

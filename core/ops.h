@@ -282,7 +282,7 @@ REPRISE_API Tensors split(const Tensor& x, int64_t split_size, int64_t dim = 0);
 REPRISE_API Tensors split(const Tensor& x, const std::vector<int64_t>& sizes, int64_t dim = 0);
 /// At most `chunks` parts of equal size, the last one may be smaller.
 REPRISE_API Tensors chunk(const Tensor& x, int64_t chunks, int64_t dim = 0);
-/// A dense copy.
+/// A dense copy, channels-last when `x` is.
 REPRISE_API Tensor clone(const Tensor& x);
 
 namespace detail {

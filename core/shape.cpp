@@ -1,5 +1,7 @@
 #include "shape.h"
 
+#include "memory_format.h"
+
 namespace reprise {
 
 Shape::Shape(std::span<const int64_t> sizes) {
@@ -60,6 +62,13 @@ Strides contiguous_strides(const Shape& shape) {
     (void)__builtin_mul_overflow(step, std::max<int64_t>(shape[i], 1), &step);
   }
   return strides;
+}
+
+Strides dense_strides(const Shape& shape, MemoryFormat format) {
+  if (format == contiguous_format) return contiguous_strides(shape);
+  ensure(shape.dim() == 4, "dense_strides: channels_last of ", shape);
+  const Strides inner = contiguous_strides({shape[0], shape[2], shape[3], shape[1]});
+  return {inner[0], inner[3], inner[1], inner[2]};
 }
 
 Shape broadcast_shapes(std::string_view op, const Shape& a, const Shape& b) {

@@ -127,12 +127,6 @@ Tensor Tensor::to(DType wanted) const {
 
 Tensor Tensor::clone() const { return reprise::clone(*this); }
 
-Tensor Tensor::contiguous() const {
-  if (is_contiguous()) return *this;
-  return composite(
-      "contiguous", [](const Tensor& x) { return reprise::clone(x); }, *this);
-}
-
 Tensor& Tensor::copy_(const Tensor& source, bool non_blocking) {
   if (source.has_data() && has_data() && source.device() != device()) [[unlikely]] {
     return detail::copy_across(*this, source, non_blocking);

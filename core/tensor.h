@@ -96,7 +96,10 @@ class REPRISE_API Tensor {
   int64_t size(int64_t dim) const;
   /// Number of elements; Shape error when the batch size is unknown.
   int64_t numel() const;
-  bool is_contiguous() const { return meta().is_contiguous(); }
+  /// Dense in the order of `format`; strides of dimensions of size 1 do not matter.
+  bool is_contiguous(MemoryFormat format = contiguous_format) const {
+    return meta().is_contiguous(format);
+  }
   bool is_symbolic() const { return defined() && static_cast<bool>(impl_->symbol); }
   /// Its values come only at replay: a tensor inside trace (graph/trace.h).
   bool is_traced() const { return has_data() && impl_->storage->is_traced(); }
@@ -154,10 +157,12 @@ class REPRISE_API Tensor {
   /// it is pinned. Device error when there is no GPU or the tensor lies on one. Not differentiable.
   Tensor pin_memory() const;
   bool is_pinned() const;
-  /// A dense copy.
+  /// The tensor itself when it is dense in that order, else a copy that is. Shape error for
+  /// channels_last unless there are 4 dimensions, [N, C, H, W]. Differentiable.
+  Tensor to(MemoryFormat format) const;
+  Tensor contiguous(MemoryFormat format = contiguous_format) const;
+  /// A dense copy, channels-last when this is.
   Tensor clone() const;
-  /// The tensor itself when it is dense in row-major order, else a dense copy.
-  Tensor contiguous() const;
   /// Writes the values of `source` (broadcast, converted, from any device) into this tensor;
   /// `non_blocking` as with `to`.
   Tensor& copy_(const Tensor& source, bool non_blocking = false);

@@ -11,12 +11,8 @@
 namespace reprise::detail {
 namespace {
 
-bool same_layout(const Meta& a, const Meta& b) {
-  if (a.dtype != b.dtype || a.device != b.device || a.shape != b.shape) return false;
-  for (size_t d = 0; d < a.shape.size(); ++d) {
-    if (a.shape[d] > 1 && a.strides[d] != b.strides[d]) return false;
-  }
-  return true;
+bool alike(const Meta& a, const Meta& b) {
+  return a.dtype == b.dtype && a.device == b.device && a.shape == b.shape && same_layout(a, b);
 }
 
 /// Whether `a` has the sizes of `b` but for a batch that is no larger.
@@ -130,7 +126,7 @@ void CompiledModel::prepare(int64_t batch, bool grad) {
   CallKey key = make_key(std::move(inputs), grad);
   const auto same = [&](const auto& entry) {  // a model of known batch size
     return entry->key.grad == grad &&
-           std::ranges::equal(entry->key.inputs, key.inputs, same_layout, &CallKey::InputKey::meta,
+           std::ranges::equal(entry->key.inputs, key.inputs, alike, &CallKey::InputKey::meta,
                               &CallKey::InputKey::meta);
   };
   if (std::ranges::none_of(entries_, same) && std::ranges::none_of(fallbacks_, same)) {
@@ -178,7 +174,7 @@ bool CompiledModel::matches(const CallKey& key, std::span<const Tensor> in, bool
     return false;
   }
   for (size_t i = 0; i < in.size(); ++i) {
-    if (!same_layout(key.inputs[i].meta, in[i].meta())) return false;
+    if (!alike(key.inputs[i].meta, in[i].meta())) return false;
     if (grad && key.inputs[i].requires_grad != in[i].requires_grad()) return false;
   }
   for (size_t i = 0; i < modules_.size(); ++i) {

@@ -24,7 +24,7 @@ Forward trace_forward(const Traceable& f, std::span<const Example> examples,
     for (size_t i = 0; i < ys.size(); ++i) {
       if (!ys[i].requires_grad()) continue;
       result.differentiable.push_back(i);
-      out.differentiable.emplace_back(ys[i].shape(), ys[i].dtype(), ys[i].device());
+      out.differentiable.push_back(ys[i].meta().dense());
     }
     result.num_outputs = ys.size();
     return ys;

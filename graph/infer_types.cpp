@@ -25,9 +25,11 @@ bool follows_batch(const Tensor& x) {
 }
 
 Meta with_batch(const Meta& meta, int64_t batch) {
-  Shape shape = meta.shape;
-  std::ranges::replace(shape, kUnknown, batch);
-  return Meta(shape, meta.dtype);
+  Meta out = meta;
+  std::ranges::replace(out.shape, kUnknown, batch);
+  out.strides = dense_strides(out.shape, meta.memory_format());
+  out.device = Device();
+  return out;
 }
 
 /// Values all over the range, the same ones each time; drawn from no generator.
@@ -69,17 +71,20 @@ Tensors run(Callable& callable, std::span<const Tensor> in, size_t attempt, bool
 std::vector<SymbolicNode::Type> types_of(const Tensors& out) {
   std::vector<SymbolicNode::Type> types;
   for (const Tensor& y : out) {
-    types.push_back({Meta(y.shape(), y.dtype(), Device::meta()), {}});
+    types.push_back({y.meta().dense(), {}});
+    types.back().meta.device = Device::meta();
     if (boxed_type(y) != nullptr) types.back().examples.push_back(y);
   }
   return types;
 }
 
 void merge(SymbolicNode::Type& type, const Tensor& other) {
+  const MemoryFormat format = type.meta.memory_format();
   if (!type.examples.empty()) type.examples.push_back(other);
   for (size_t d = 0; d < type.meta.shape.size(); ++d) {
     if (type.meta.shape[d] != other.shape()[d]) type.meta.shape[d] = kUnknown;
   }
+  type.meta.strides = dense_strides(type.meta.shape, format);
 }
 
 std::vector<SymbolicNode::Type> infer(Callable& callable, std::span<const Tensor> in, bool real) {

@@ -14,6 +14,7 @@
 #include "../core/ops/fused_pool.h"
 #include "../core/ops/index.h"
 #include "../core/ops/matmul.h"
+#include "../core/ops/memory_format.h"
 #include "../core/ops/norm.h"
 #include "../core/ops/pool.h"
 #include "../core/ops/random.h"
@@ -40,7 +41,7 @@ using AllOps =
         RandomBlocks, NextBlocks, Random, Dropout, Sum, MaxDim, Softmax, LogSoftmax, SgdStep,
         AdamStep, Unscale, UpdateScale, ViewAs, Permute, Expand, StridedSlice, SliceGrad, Fused,
         FusedConv2d, FusedConv2dInputGrad, PackConvWeight, FusedMaxPool2d, FusedMaxPool2dGrad,
-        FusedLinear, LogSoftmaxGather, LogSoftmaxGatherGrad, ToDevice, After>;
+        FusedLinear, LogSoftmaxGather, LogSoftmaxGatherGrad, ToDevice, ToMemoryFormat, After>;
 #undef REPRISE_ITEM
 
 struct Entry {

@@ -18,7 +18,8 @@ int64_t workspace_bytes(const Graph& graph, const Call& call) {
 
 /// Whether the caller's tensor can be the memory of this output.
 bool fills_memory(const Graph& graph, ValueId id) {
-  return graph.meta(id).is_contiguous() && covers_memory(graph, id);
+  const Meta& meta = graph.meta(id);
+  return meta.is_contiguous(meta.memory_format()) && covers_memory(graph, id);
 }
 
 /// Whether the kernel of `call` may write its first output over input `j`, were that to die.
@@ -29,7 +30,8 @@ bool may_overwrite(const Graph& graph, const Call& call, size_t j) {
   const ValueId target = call.out.front();
   const Value& source = graph.value(call.in[j]);
   if (graph.value(target).root != target) return false;
-  if (!fills_memory(graph, call.in[j]) || !graph.meta(target).is_contiguous()) return false;
+  if (!fills_memory(graph, call.in[j])) return false;
+  if (!graph.meta(target).is_contiguous(source.meta.memory_format())) return false;
   if (bytes_of(source.meta) != bytes_of(graph.meta(target))) return false;
   for (size_t k = 0; k < call.in.size(); ++k) {
     const Value& other = graph.value(call.in[k]);

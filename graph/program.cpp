@@ -58,8 +58,8 @@ Program Program::clone() const {
 Tensors Program::call(std::span<const Tensor> inputs) {
   Tensors outputs;
   for (const detail::Port& port : state().outputs) {
-    outputs.push_back(
-        empty(port.meta.shape, {.dtype = port.meta.dtype, .device = port.meta.device}));
+    auto storage = make_ref<Storage>(port.meta.nbytes(), port.meta.device);
+    outputs.emplace_back(make_ref<TensorImpl>(port.meta, std::move(storage)));
   }
   state().run(inputs, outputs, true);
   return outputs;

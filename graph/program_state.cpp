@@ -33,10 +33,7 @@ void ProgramState::build() {
   const Graph& graph = compiled->graph;
   const Plan& plan = compiled->plan;
   for (ValueId id : graph.inputs) inputs.push_back({graph.meta(id), {}});
-  for (ValueId id : graph.outputs) {
-    const Meta& meta = graph.meta(id);
-    outputs.push_back({Meta(meta.shape, meta.dtype, meta.device), {}});
-  }
+  for (ValueId id : graph.outputs) outputs.push_back({graph.meta(id).dense(), {}});
   size_t operands = 0;
   for (const Call& call : graph.code) operands += call.in.size() + call.out.size();
   views.reserve(operands + graph.code.size() + 2 * plan.copied.size());  // steps point into it

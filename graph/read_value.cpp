@@ -71,6 +71,8 @@ void read_value(TextReader& in, Pair& value) {
 
 void read_value(TextReader& in, DType& value) { read_enum(in, value, DType::bfloat16); }
 
+void read_value(TextReader& in, MemoryFormat& value) { read_enum(in, value, channels_last); }
+
 void read_value(TextReader& in, Activation& value) { read_enum(in, value, Activation::sigmoid); }
 
 void read_value(TextReader& in, Device& value) {

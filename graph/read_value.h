@@ -4,6 +4,7 @@
 // bits.
 
 #include "../core/device.h"
+#include "../core/memory_format.h"
 #include "../core/ops/activation.h"
 #include "../core/scalar.h"
 #include "../core/shape.h"
@@ -24,6 +25,7 @@ void read_value(TextReader& in, Shape& value);
 void read_value(TextReader& in, Pair& value);
 void read_value(TextReader& in, DType& value);
 void read_value(TextReader& in, Device& value);
+void read_value(TextReader& in, MemoryFormat& value);
 void read_value(TextReader& in, Activation& value);
 
 /// "2, None, 3": up to eight numbers; none when there is no word.

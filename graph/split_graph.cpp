@@ -164,8 +164,7 @@ class Splitter {
       result_.crossing.push_back({is_input, place});
     }
     const Meta& meta = joint_.meta(id);
-    const Meta dense(meta.shape, meta.dtype, meta.device);
-    reads_.emplace_back(graph_->add_root(is_input ? meta : dense), which);
+    reads_.emplace_back(graph_->add_root(is_input ? meta : meta.dense()), which);
     return reads_.back().first;
   }
 

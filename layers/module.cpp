@@ -163,6 +163,14 @@ void Module::to(Device device) {
   move_all(buffers(), device);
 }
 
+void Module::to(MemoryFormat format) {
+  const auto is_image = [](const Tensor& t) { return t.dim() == 4; };
+  for (std::vector<Tensor> tensors : {parameters(), buffers()}) {
+    std::erase_if(tensors, std::not_fn(is_image));
+    move_all(tensors, format);
+  }
+}
+
 void Module::apply(const std::function<void(Module&)>& f) {
   for (const auto& [name, child] : state_->children) child->apply(f);
   f(*this);

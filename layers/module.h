@@ -119,6 +119,8 @@ class REPRISE_API Module : public Callable {
   void half() { to(float16); }
   void bfloat16() { to(DType::bfloat16); }
   void to(Device device);
+  /// Lays out the parameters and buffers of 4 dimensions anew, and their gradients.
+  void to(MemoryFormat format);
   /// Calls `f` with every module below this one, children first, then with this one.
   void apply(const std::function<void(Module&)>& f);
 

@@ -31,11 +31,14 @@ inline void check_floating(std::string_view op, std::span<const Meta> in) {
   }
 }
 
-/// For kernels that read memory in row-major order whatever the strides say.
+/// For kernels that read memory in one order whatever the strides say: all in row-major order or,
+/// when one is channels-last, all of 4 dimensions in that.
 inline void check_dense(std::string_view op, std::span<const Meta> in) {
+  const bool last = std::ranges::any_of(in, &Meta::is_channels_last);
   for (const Meta& m : in) {
-    check(m.is_contiguous(), ErrorKind::Value, op, ": expected dense operands, got strides ",
-          m.strides, " for ", m.shape);
+    const bool dense = last && m.dim() == 4 ? m.is_contiguous(channels_last) : m.is_contiguous();
+    check(dense, ErrorKind::Value, op, ": expected dense operands", last ? " of one format" : "",
+          ", got strides ", m.strides, " for ", m.shape);
   }
 }
 

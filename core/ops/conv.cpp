@@ -6,6 +6,7 @@
 #include "../dispatch.h"
 #include "../ops.h"
 #include "check_operands.h"
+#include "memory_format.h"
 
 namespace reprise {
 namespace {
@@ -70,7 +71,7 @@ Shape convolved(std::string_view op, const ConvAttributes& a, const Shape& x, co
   return {x[0], w[0], oh, ow};
 }
 
-/// Dense operands of one floating-point dtype, the first two of four dimensions.
+/// Operands dense in one format and of one floating-point dtype, the first two of four dimensions.
 void check_operands(std::string_view op, std::span<const Meta> in) {
   check_floating(op, in);
   check_dense(op, in);
@@ -81,7 +82,8 @@ void check_gy(std::string_view op, const Shape& gy, const Shape& y) {
 }
 
 std::array<Tensor, 2> dense(const Tensor& a, const Tensor& b) {
-  return {a.contiguous(), b.contiguous()};
+  const MemoryFormat format = detail::common_format(a, b);
+  return {detail::dense(a, format), detail::dense(b, format)};
 }
 
 Tensor convolve(const ConvAttributes& a, const Tensor& x, const Tensor& w) {

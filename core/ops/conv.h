@@ -1,7 +1,8 @@
 #pragma once
 // Convolution in two dimensions and its two gradients. Each is bilinear, and the gradients of one
-// are the other two, so derivatives of any order need nothing more. Dense operands: x [N, C, H, W],
-// weight [O, C/groups, KH, KW], bias [O], y [N, O, OH, OW] with OH = (H + 2 padding - dilation (KH
+// are the other two, so derivatives of any order need nothing more. Operands, dense in one memory
+// format: x [N, C, H, W], weight [O, C/groups, KH, KW], bias [O], y [N, O, OH, OW] with OH = (H + 2
+// padding - dilation (KH
 // - 1) - 1) / stride + 1.
 
 #include "../op.h"
@@ -11,7 +12,7 @@ namespace reprise {
 struct ConvAttributes {
   Pair stride = 1, padding = 0, dilation = 1;
   int64_t groups = 1;
-  static constexpr bool half_on_cuda = true, channels_last_on_cuda = true;
+  static constexpr bool half_on_cuda = true, follows_format = true, channels_last_on_cuda = true;
   auto tie() const {
     return std::tuple(Attr("stride", stride), Attr("padding", padding), Attr("dilation", dilation),
                       Attr("groups", groups));

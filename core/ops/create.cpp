@@ -59,24 +59,30 @@ Tensor detail::empty_constant(const Shape& shape, DType dtype) {
   return empty(shape, {.dtype = dtype});
 }
 
-Tensor empty_like(const Tensor& x) {
-  return composite(
-      "empty_like",
-      [](const Tensor& a) { return empty(a.shape(), {.dtype = a.dtype(), .device = a.device()}); },
-      x);
+namespace {
+
+using Make = Tensor (*)(const Shape&, const TensorOptions&);
+
+/// What is channels-last is made as [N, H, W, C].
+Tensor make_like(const Tensor& x, Make make) {
+  const TensorOptions options{.dtype = x.dtype(), .device = x.device()};
+  const Shape& s = x.shape();
+  if (!x.meta().is_channels_last()) return make(s, options);
+  Tensor out = make({s[0], s[2], s[3], s[1]}, options).permute({0, 3, 1, 2});
+  out.impl().is_view = false;  // nobody sees what it is a view of
+  return out;
 }
-Tensor zeros_like(const Tensor& x) {
+
+Tensor make_like(std::string_view name, const Tensor& x, Make make) {
   return composite(
-      "zeros_like",
-      [](const Tensor& a) { return zeros(a.shape(), {.dtype = a.dtype(), .device = a.device()}); },
-      x);
+      name, [make](const Tensor& a) { return make_like(a, make); }, x);
 }
-Tensor ones_like(const Tensor& x) {
-  return composite(
-      "ones_like",
-      [](const Tensor& a) { return ones(a.shape(), {.dtype = a.dtype(), .device = a.device()}); },
-      x);
-}
+
+}  // namespace
+
+Tensor empty_like(const Tensor& x) { return make_like("empty_like", x, empty); }
+Tensor zeros_like(const Tensor& x) { return make_like("zeros_like", x, zeros); }
+Tensor ones_like(const Tensor& x) { return make_like("ones_like", x, ones); }
 
 Tensor arange(Scalar start, Scalar end, Scalar step, const TensorOptions& options) {
   const double distance = end.to<double>() - start.to<double>(), by = step.to<double>();

@@ -48,6 +48,8 @@ struct Elementwise {
   static constexpr Domain domain = Domain::numeric;
   static constexpr bool predicate = false;  ///< the result is bool
   static constexpr bool half_on_cpu = true, half_on_cuda = true;
+  static constexpr bool follows_format = true;
+  static constexpr bool channels_last_on_cpu = true, channels_last_on_cuda = true;
 
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;
@@ -230,6 +232,8 @@ struct Copy {
   static constexpr unsigned overwrites = 0b1;
   static constexpr ElementwiseIndex elementwise = ElementwiseIndex::Copy;
   static constexpr bool half_on_cpu = true, half_on_cuda = true;
+  static constexpr bool follows_format = true;
+  static constexpr bool channels_last_on_cpu = true, channels_last_on_cuda = true;
   auto tie() const { return std::tuple(Attr("dtype", dtype)); }
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;

@@ -65,6 +65,9 @@ Metas Fused::infer(std::span<const Meta> in) const {
               std::count(results.begin(), results.end(), k) == 1,
           ErrorKind::Index, "fused: expected results to be steps, none twice, got ", k);
     out.push_back(metas[static_cast<size_t>(k)]);
+    check(out.back().strides == out[0].strides, ErrorKind::Value,
+          "fused: expected results of one memory format, got strides ", out[0].strides, " and ",
+          out.back().strides);
   }
   return out;
 }

@@ -29,6 +29,8 @@ struct Fused {
   std::vector<int64_t> results;
   static constexpr std::string_view name = "fused";
   static constexpr bool half_on_cpu = true, half_on_cuda = true;
+  static constexpr bool follows_format = true;
+  static constexpr bool channels_last_on_cpu = true, channels_last_on_cuda = true;
   static constexpr unsigned overwrites = ~0U;
   auto tie() const { return std::tuple(Attr("steps", steps), Attr("results", results)); }
   Metas infer(std::span<const Meta> in) const;

@@ -19,7 +19,7 @@ Meta packed_meta(std::string_view op, Shape weight, DType dtype) {
 
 Metas FusedConv2d::infer(std::span<const Meta> in) const {
   check_count(name, in, 2 + size_t{bias} + 2 * size_t{scaled} + size_t{residual});
-  Metas operands{in[0], in[1]};
+  Metas operands{Meta(in[0].shape, in[0].dtype), Meta(in[1].shape, in[1].dtype)};
   if (packed) {
     const Meta expected = packed_meta(name, weight_shape, in[1].dtype);
     check(in[1].shape == expected.shape, ErrorKind::Shape, name, ": expected a packed weight of ",
@@ -56,7 +56,8 @@ Metas PackConvWeight::infer(std::span<const Meta> in) const {
   const Meta packed = packed_meta(name, in[0].shape, in[0].dtype);
   const int64_t channels = checked_mul(name, in[0].shape[1], groups);
   const Meta image = checked_meta(name, {1, channels, size.h, size.w}, in[0].dtype);
-  Conv2d{*this}.infer(Metas{image, in[0]});
+  check_dense(name, in);
+  Conv2d{*this}.infer(Metas{image, Meta(in[0].shape, in[0].dtype)});
   return {packed};
 }
 

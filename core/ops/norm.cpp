@@ -3,6 +3,7 @@
 #include "../dispatch.h"
 #include "../ops.h"
 #include "check_operands.h"
+#include "memory_format.h"
 
 namespace reprise {
 namespace {
@@ -99,7 +100,8 @@ Tensors BatchNorm::vjp(const Vjp& v) const {
     g = plain_batch_norm_grad(wide(gy), wide(x), wide(weight), eps);
     g = {g[0].to(x.dtype()), g[1].to(weight.dtype()), g[2].to(weight.dtype())};
   } else {
-    const std::array<Tensor, 5> in{gy.contiguous(), x, weight, v.out[1], v.out[2]};
+    const std::array<Tensor, 5> in{detail::dense(gy, x.meta().memory_format()), x, weight, v.out[1],
+                                   v.out[2]};
     g = dispatch(Model(BatchNormGrad{}), in);
   }
   while (g.size() < v.in.size()) g.push_back(Tensor());  // running statistics have none
@@ -120,7 +122,7 @@ Tensor batch_norm_training(const Tensor& x, const Tensor& weight, const Tensor& 
                            const Tensor& running_mean, const Tensor& running_var,
                            const Tensor& count, const BatchNormOptions& o) {
   const std::array<Tensor, 6> in{
-      x.contiguous(),
+      detail::dense(x, x.meta().memory_format()),
       or_filled(weight, 1, x),
       or_filled(bias, 0, x),
       or_filled(running_mean, 0, x),

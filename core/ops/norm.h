@@ -1,6 +1,6 @@
 #pragma once
-// Batch normalisation of dense x [N, C, ...] with statistics of this batch (Ioffe and Szegedy,
-// 2015).
+// Batch normalisation of x [N, C, ...], dense in either memory format, with statistics of this
+// batch (Ioffe and Szegedy, 2015).
 
 #include "../op.h"
 
@@ -15,6 +15,8 @@ struct BatchNorm {
   double momentum = 0.1, eps = 1e-5;
   static constexpr std::string_view name = "batch_norm";
   static constexpr bool half_on_cuda = true;
+  static constexpr bool follows_format = true;
+  static constexpr bool channels_last_on_cpu = true, channels_last_on_cuda = true;
   static constexpr unsigned save_in = 0b000011, save_out = 0b110, writes = 0b111000;
   auto tie() const { return std::tuple(Attr("momentum", momentum), Attr("eps", eps)); }
   Metas infer(std::span<const Meta> in) const;
@@ -28,6 +30,8 @@ struct BatchNorm {
 struct BatchNormGrad {
   static constexpr std::string_view name = "batch_norm_grad";
   static constexpr bool half_on_cuda = true;
+  static constexpr bool follows_format = true;
+  static constexpr bool channels_last_on_cpu = true, channels_last_on_cuda = true;
   Metas infer(std::span<const Meta> in) const;
   size_t workspace(std::span<const Meta> in, Device device) const;
   void cpu(const Launch& l) const;

@@ -5,6 +5,7 @@
 #include "../dispatch.h"
 #include "../ops.h"
 #include "check_operands.h"
+#include "memory_format.h"
 
 namespace reprise {
 namespace {
@@ -50,6 +51,11 @@ Shape pooled(std::string_view op, const Shape& x, Pair kernel, Pair stride, Pair
 
 Shape resized(const Shape& x, Pair size) { return {x[0], x[1], size.h, size.w}; }
 
+/// A gradient of an image like `image`, dense in the format of both.
+Tensor dense_gradient(const Tensor& gy, const Tensor& image) {
+  return gy.contiguous(detail::common_format(gy, image));
+}
+
 /// Dense images of floats, and nothing else but `more` operands.
 void check_images(std::string_view op, std::span<const Meta> in, size_t more = 0) {
   check_count(op, in, 1 + more);
@@ -68,7 +74,8 @@ void check_indices(std::string_view op, const Meta& indices, const Shape& expect
 /// Runs `f` on a batch; an image without one gets it for the time being.
 template <class F>
 auto batched(const Tensor& x, const F& f) {
-  auto y = f(x.dim() == 3 ? unsqueeze(x, 0).contiguous() : x.contiguous());
+  const Tensor images = x.dim() == 3 ? unsqueeze(x, 0) : x;
+  auto y = f(detail::dense(images, images.meta().memory_format()));
   if (x.dim() != 3) return y;
   for (Tensor& out : y) out = squeeze(out, 0);
   return y;
@@ -116,19 +123,19 @@ Metas AvgPool2dGrad::infer(std::span<const Meta> in) const {
 }
 
 Tensors MaxPool2d::vjp(const Vjp& v) const {
-  return {apply(MaxPool2dGrad{v.in[0].HW()}, v.gy[0].contiguous(), v.out[1])};
+  return {apply(MaxPool2dGrad{v.in[0].HW()}, dense_gradient(v.gy[0], v.out[1]), v.out[1])};
 }
 Tensors MaxPool2dGrad::vjp(const Vjp& v) const {
-  return {apply(MaxPool2dGather{}, v.gy[0].contiguous(), v.in[1]), Tensor()};
+  return {apply(MaxPool2dGather{}, dense_gradient(v.gy[0], v.in[1]), v.in[1]), Tensor()};
 }
 Tensors MaxPool2dGather::vjp(const Vjp& v) const {
-  return {apply(MaxPool2dGrad{v.in[0].HW()}, v.gy[0].contiguous(), v.in[1]), Tensor()};
+  return {apply(MaxPool2dGrad{v.in[0].HW()}, dense_gradient(v.gy[0], v.in[1]), v.in[1]), Tensor()};
 }
 Tensors AvgPool2d::vjp(const Vjp& v) const {
-  return {apply(AvgPool2dGrad{*this, v.in[0].HW()}, v.gy[0].contiguous())};
+  return {apply(AvgPool2dGrad{*this, v.in[0].HW()}, dense_gradient(v.gy[0], v.in[0]))};
 }
 Tensors AvgPool2dGrad::vjp(const Vjp& v) const {
-  return {apply(AvgPool2d{*this}, v.gy[0].contiguous())};
+  return {apply(AvgPool2d{*this}, dense_gradient(v.gy[0], v.in[0]))};
 }
 
 namespace {

@@ -1,5 +1,5 @@
 #pragma once
-// Pooling over windows of dense images [N, C, H, W].
+// Pooling over windows of images [N, C, H, W], dense in one memory format.
 
 #include "../op.h"
 
@@ -8,6 +8,7 @@ namespace reprise {
 struct MaxPoolAttributes {
   Pair kernel_size = 1, stride = 1, padding = 0, dilation = 1;
   bool ceil_mode = false;
+  static constexpr bool follows_format = true, channels_last_on_cuda = true;
   auto tie() const {
     return std::tuple(Attr("kernel_size", kernel_size), Attr("stride", stride),
                       Attr("padding", padding), Attr("dilation", dilation),
@@ -32,6 +33,7 @@ struct MaxPool2dGrad {
   Pair size = 0;
   static constexpr std::string_view name = "max_pool2d_grad";
   static constexpr unsigned save_in = 0b10;
+  static constexpr bool follows_format = true, channels_last_on_cuda = true;
   auto tie() const { return std::tuple(Attr("size", size)); }
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;
@@ -44,6 +46,7 @@ struct MaxPool2dGather {
   static constexpr std::string_view name = "max_pool2d_gather";
   static constexpr bool half_on_cuda = true;
   static constexpr unsigned save_in = 0b10;
+  static constexpr bool follows_format = true, channels_last_on_cuda = true;
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;
   void cuda(const Launch& l) const;
@@ -54,6 +57,7 @@ struct AvgPoolAttributes {
   Pair kernel_size = 1, stride = 1, padding = 0;
   bool ceil_mode = false, count_include_pad = true;
   int64_t divisor_override = 0;  ///< 0: the number of elements in the window
+  static constexpr bool follows_format = true, channels_last_on_cuda = true;
   auto tie() const {
     return std::tuple(Attr("kernel_size", kernel_size), Attr("stride", stride),
                       Attr("padding", padding), Attr("ceil_mode", ceil_mode),

@@ -56,6 +56,7 @@ struct Dropout {
   static constexpr std::string_view name = "dropout";
   static constexpr bool half_on_cuda = true;
   static constexpr unsigned save_in = 0b10;
+  static constexpr bool follows_format = true, channels_last_on_cuda = true;
   auto tie() const { return std::tuple(Attr("p", p)); }
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;

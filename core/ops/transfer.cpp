@@ -4,6 +4,7 @@
 #include "../dispatch.h"
 #include "../ops.h"
 #include "check_operands.h"
+#include "memory_format.h"
 
 namespace reprise {
 
@@ -22,8 +23,9 @@ Tensors ToDevice::vjp(const Vjp& v) const { return {v.gy[0].to(from)}; }
 namespace {
 
 Tensor empty_pinned(const Meta& like) {
-  return Tensor(
-      make_ref<TensorImpl>(Meta(like.shape, like.dtype), detail::pinned_storage(like.nbytes())));
+  Meta meta = like.dense();
+  meta.device = Device::cpu();
+  return Tensor(make_ref<TensorImpl>(meta, detail::pinned_storage(meta.nbytes())));
 }
 
 }  // namespace
@@ -40,17 +42,18 @@ Tensor Tensor::to(Device wanted, bool non_blocking) const {
   check(has_data(), ErrorKind::Value, "to: a meta tensor has no values to put on ", wanted);
   non_blocking = non_blocking && interpreter() == nullptr;  // a program waits for what it reads
   const ToDevice op{device(), wanted, non_blocking};
-  if (!non_blocking || wanted != Device::cpu()) return apply(op, contiguous());
+  const std::array<Tensor, 1> in{detail::dense(*this, meta().memory_format())};
+  if (!non_blocking || wanted != Device::cpu()) return apply(op, in[0]);
   Tensor out = empty_pinned(meta());
-  const std::array<Tensor, 1> in{contiguous()};
   dispatch(Model(op), in, &out);
   return out;
 }
 
 Tensor& detail::copy_across(Tensor& to, const Tensor& from, bool non_blocking) {
   const Tensor fitting = from.to(to.dtype()).expand(to.shape());
-  if (!to.is_contiguous()) return to.copy_(fitting.to(to.device()));
-  const std::array<Tensor, 1> in{fitting.contiguous()};
+  const MemoryFormat format = to.meta().memory_format();
+  if (!to.is_contiguous(format)) return to.copy_(fitting.to(to.device()));
+  const std::array<Tensor, 1> in{fitting.contiguous(format)};
   const bool waits = !non_blocking || interpreter() != nullptr;
   dispatch(Model(ToDevice{from.device(), to.device(), !waits}), in, &to);
   return to;

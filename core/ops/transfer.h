@@ -12,6 +12,8 @@ struct ToDevice {
   bool non_blocking = false;  ///< to and from pinned memory; of a call and not of a graph's
   static constexpr std::string_view name = "to_device";
   static constexpr bool half_on_cpu = true, half_on_cuda = true;
+  static constexpr bool follows_format = true;
+  static constexpr bool channels_last_on_cpu = true, channels_last_on_cuda = true;
   static constexpr bool crosses = true;
   auto tie() const { return std::tuple(Attr("from", from), Attr("to", to)); }
   Metas infer(std::span<const Meta> in) const;

@@ -166,7 +166,7 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
       "reshape",
       [shape](const Tensor& a) {
         const Shape full = resolve("reshape", shape, a.numel(), a.shape());
-        return view_as(view_strides(a.meta(), full) ? a : clone(a), full);
+        return view_as(view_strides(a.meta(), full) ? a : a.contiguous(), full);
       },
       x);
 }

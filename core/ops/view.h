@@ -58,6 +58,8 @@ struct SliceGrad {
   int64_t full;
   static constexpr std::string_view name = "slice_grad";
   static constexpr bool half_on_cpu = true, half_on_cuda = true;
+  static constexpr bool follows_format = true;
+  static constexpr bool channels_last_on_cpu = true, channels_last_on_cuda = true;
   auto tie() const { return std::tuple_cat(slice.tie(), std::tuple(Attr("full", full))); }
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;

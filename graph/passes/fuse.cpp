@@ -79,7 +79,7 @@ bool conv_add(Rewriter& r, const Call& call) {
     auto conv = convolution(r, call.in[side], in);
     const ValueId residual = call.in[1 - side];
     if (!conv || conv->residual || conv->activation != Activation::none ||
-        !r.meta(residual).is_contiguous() || residual == call.in[side]) {
+        !same_layout(r.meta(residual), r.meta(call.out[0])) || residual == call.in[side]) {
       continue;
     }
     conv->residual = true;
@@ -102,7 +102,7 @@ bool conv_activation(Rewriter& r, const Call& call) {
 /// relu_grad(conv2d_input_grad(gy, w), y): where y is needed no more, its memory serves the result.
 bool conv_input_grad_relu(Rewriter& r, const Call& call) {
   const Call* grad = r.read_only_here<Conv2dInputGrad>(call.in[0]);
-  if (grad == nullptr || !r.meta(call.in[1]).is_contiguous()) return false;
+  if (grad == nullptr || !same_layout(r.meta(call.in[1]), r.meta(call.out[0]))) return false;
   const Conv2dInputGrad& op = *as<Conv2dInputGrad>(*grad->op);
   return r.replace(call, FusedConv2dInputGrad{op, op.size}, {grad->in[0], grad->in[1], call.in[1]});
 }

@@ -65,7 +65,7 @@ class Fuser {
            (as<Remainder>(*c.op) == nullptr || is_floating_point(to.dtype));
   }
 
-  /// A Fused call that is widened would not round 16-bit values between its steps.
+  /// A Fused call whose operands are widened would not round 16-bit values between its steps.
   bool rounds_between(const Call& c) const {
     const auto is_narrow = [&](ValueId id) { return is_half(graph_.meta(id).dtype); };
     const Device device = graph_.meta(c.out[0]).device;
@@ -101,7 +101,8 @@ class Fuser {
   bool try_join(Run& run, const Run& other) const {
     const int32_t at = run.calls.back(), earlier = other.calls.back();
     if (!other.open || (earlier < graph_.prologue) != (at < graph_.prologue)) return false;
-    if (graph_.meta(result(at)).shape != graph_.meta(result(earlier)).shape) return false;
+    const Meta &to = graph_.meta(result(at)), &from = graph_.meta(result(earlier));
+    if (to.shape != from.shape || to.strides != from.strides) return false;
     Run both;
     std::ranges::merge(run.calls, other.calls, std::back_inserter(both.calls));
     both.inputs = inputs_of(both.calls);

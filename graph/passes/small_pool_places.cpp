@@ -56,7 +56,7 @@ class PlaceShrinker {
       call.op = Model(FusedMaxPool2dGrad{op, size}).keep();
     }
     Meta& meta = graph_.values[static_cast<size_t>(indices)].meta;
-    meta = Meta(meta.shape, uint8, meta.device);
+    meta.dtype = uint8;
     pool.op = Model(op).keep();
   }
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "../../core/ops/elementwise.h"
+#include "../../core/ops/memory_format.h"
 #include "assign.h"
 #include "block_copy.h"
 #include "convert.h"
@@ -68,5 +69,6 @@ void assign_value(const View& to, const void* value) {
 }  // namespace cpu
 
 void Copy::cpu(const Launch& l) const { cpu::assign(l.out[0], l.in[0]); }
+void ToMemoryFormat::cpu(const Launch& l) const { cpu::assign(l.out[0], l.in[0]); }
 
 }  // namespace reprise

@@ -7,6 +7,7 @@
 #include "../../core/ops/fused.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 
 #include "../../core/ops/elementwise.h"
@@ -178,12 +179,42 @@ class Line {
   Step steps_[kMostFusedSteps];
 };
 
+/// A launch whose dimensions stand in the order in which channels-last results lie, so that these
+/// read as row-major. What is done to each element alone does not care.
+class ChannelsLast {
+ public:
+  explicit ChannelsLast(const Launch& l) {
+    size_t k = 0;
+    for (const std::span<const View> views : {l.in, l.out}) {
+      for (const View& v : views) {
+        metas_[k] = in_order(*v.meta);
+        views_[k] = {v.data, &metas_[k]};
+        ++k;
+      }
+    }
+    const std::span<const View> all(views_);
+    launch = {all.first(l.in.size()), all.subspan(l.in.size(), l.out.size()), nullptr, l.stream};
+  }
+
+  Launch launch;
+
+ private:
+  static Meta in_order(const Meta& m) {
+    const auto permuted = [](const Shape& s) { return Shape{s[0], s[2], s[3], s[1]}; };
+    return {permuted(m.shape), permuted(m.strides), m.dtype};
+  }
+
+  std::array<Meta, kMostFusedInputs + kMostFusedResults> metas_;
+  std::array<View, kMostFusedInputs + kMostFusedResults> views_;
+};
+
 }  // namespace
 }  // namespace cpu
 
 void Fused::cpu(const Launch& l) const {
   const int64_t n = l.out[0].meta->numel();
   if (n == 0) return;
+  if (!l.out[0].meta->is_contiguous()) return cpu(cpu::ChannelsLast(l).launch);
   const cpu::Line line(*this, l, n);
   if (n <= line.tile()) return line.run(0, n);
   const auto work = static_cast<int64_t>(steps.size() + l.in.size());

@@ -1,7 +1,7 @@
-// BatchNorm and its gradient for dense x, seen as [N, C, S]. Channels are cut into tiles: of one
-// channel when S > 1, whose rows of S elements are one matrix, else of neighbours, whose columns
-// are. A tile is read again from cache: mean, centred variance, result. All sums have one order and
-// are kept in double.
+// BatchNorm and its gradient for dense x, seen as [N, C, S], or as [N S, C, 1] when the channels
+// lie last. Channels are cut into tiles: of one channel when S > 1, whose rows of S elements are
+// one matrix, else of neighbours, whose columns are. A tile is read again from cache: mean, centred
+// variance, result. All sums have one order and are kept in double.
 
 #include "../../core/ops/norm.h"
 
@@ -29,8 +29,9 @@ struct Tiles {
       pick(isa(), sse2::reduce_table, avx2::reduce_table, avx512::reduce_table);
   int64_t n, channels, size = 1;
 
-  explicit Tiles(const Shape& x) : n(x[0]), channels(x[1]) {
-    for (size_t d = 2; d < x.size(); ++d) size *= x[d];
+  explicit Tiles(const Meta& x) : n(x.shape[0]), channels(x.shape[1]) {
+    int64_t& beside = x.is_contiguous() ? size : n;
+    for (size_t d = 2; d < x.shape.size(); ++d) beside *= x.shape[d];
   }
 
   bool columns() const { return size == 1; }
@@ -63,7 +64,7 @@ template <class T>
 class Forward {
  public:
   Forward(const Launch& l, double momentum, double eps)
-      : l_(l), tiles_(l.in[0].meta->shape), momentum_(momentum), eps_(eps) {
+      : l_(l), tiles_(*l.in[0].meta), momentum_(momentum), eps_(eps) {
     if (tiles_.count() == 0) return;
     auto& batches = *l.in[5].as<int64_t>();
     ++batches;
@@ -152,16 +153,13 @@ size_t BatchNormGrad::workspace(std::span<const Meta> in, Device device) const {
 }
 
 void BatchNorm::cpu(const Launch& l) const {
-  ensure(l.in[0].meta->is_contiguous(), "batch_norm: x is not dense");
   visit_floating(name, l.in[0].meta->dtype,
                  [&]<class T>() { cpu::Forward<T>(l, momentum, eps).run(); });
 }
 
 void BatchNormGrad::cpu(const Launch& l) const {
-  ensure(l.in[0].meta->is_contiguous() && l.in[1].meta->is_contiguous(),
-         "batch_norm_grad: gy or x is not dense");
   visit_floating(name, l.in[1].meta->dtype, [&]<class T>() {
-    const cpu::Tiles<T> tiles(l.in[1].meta->shape);
+    const cpu::Tiles<T> tiles(*l.in[1].meta);
     tiles.for_each([&](int64_t first, int64_t tile) { cpu::grad_tile(l, tiles, first, tile); });
   });
 }

@@ -42,7 +42,10 @@ class Row {
   /// Takes a parameter, its gradient and its state; what cannot be part of the row runs at once.
   void add(Loop loop, const Numbers& numbers, std::span<const View> operands) {
     constexpr unsigned all = 0b11111, all_but_grad = 0b11101;
-    if (!are_dense(operands)) return map(loop, &numbers, operands, all, all_but_grad);
+    const auto is_last = [](const View& v) { return v.meta->is_contiguous(channels_last); };
+    if (!are_dense(operands) && !std::ranges::all_of(operands, is_last)) {
+      return map(loop, &numbers, operands, all, all_but_grad);
+    }
     const Meta& param = *operands[0].meta;
     const auto bytes = static_cast<int64_t>(size_of(param.dtype));
     Dense<Numbers> part{size(), size() + param.numel(), bytes, loop, numbers, operands.size(), {}};

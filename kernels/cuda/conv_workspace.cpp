@@ -20,20 +20,14 @@ bool has_devices() {
   return found;
 }
 
-bool is_channels_last(const Meta& m) {
-  if (m.dim() != 4) return false;
-  const auto [n, c, h, w] = ConvSteps::dense(m.shape[1], m.shape[2], m.shape[3], true);
-  return m.strides == Strides{n, c, h, w} && m.strides != contiguous_strides(m.shape);
-}
-
 }  // namespace
 
 ConvWork conv_work(ConvPass pass, const ConvShape& s, std::span<const Meta> in, bool bias) {
-  return {pass, s, in[0].dtype, std::ranges::any_of(in, is_channels_last), bias};
+  return {pass, s, in[0].dtype, std::ranges::any_of(in, &Meta::is_channels_last), bias};
 }
 
 ConvWork conv_work(ConvPass pass, const ConvShape& s, const Launch& l, bool bias) {
-  const auto is_last = [](const View& v) { return is_channels_last(*v.meta); };
+  const auto is_last = [](const View& v) { return v.meta->is_channels_last(); };
   return {pass, s, l.out[0].meta->dtype, std::ranges::any_of(l.in, is_last), bias};
 }
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "../../core/ops/elementwise.h"
+#include "../../core/ops/memory_format.h"
 #include "assign.h"
 #include "map.cuh"
 
@@ -105,5 +106,6 @@ void assign_value(Stream stream, const View& to, const void* value) {
 }  // namespace cuda
 
 void Copy::cuda(const Launch& l) const { cuda::assign(l.stream, l.out[0], l.in[0]); }
+void ToMemoryFormat::cuda(const Launch& l) const { cuda::assign(l.stream, l.out[0], l.in[0]); }
 
 }  // namespace reprise

@@ -1,8 +1,9 @@
-// BatchNorm and its gradient for dense x, seen as [N, C, S]: one reduction over N and S gives what
-// a channel needs, one pass over x applies it. Sums of packs are taken in the elements' own width,
-// of differences from a pivot near the mean, and added up in double; pivots are joined without
-// loss, so nothing cancels that the CPU, which keeps doubles all along, would keep. Elements of 16
-// bits are computed with in float; the vectors may be float beside them.
+// BatchNorm and its gradient for dense x, seen as [N, C, S], or as [N S, C, 1] when the channels
+// lie last: one reduction over N and S gives what a channel needs, one pass over x applies it. Sums
+// of packs are taken in the elements' own width, of differences from a pivot near the mean, and
+// added up in double; pivots are joined without loss, so nothing cancels that the CPU, which keeps
+// doubles all along, would keep. Elements of 16 bits are computed with in float; the vectors may be
+// float beside them.
 
 #include "../../core/ops/norm.h"
 
@@ -117,7 +118,6 @@ void batch_norm(const Launch& l, double momentum, double eps) {
 }  // namespace cuda
 
 void BatchNorm::cuda(const Launch& l) const {
-  ensure(l.in[0].meta->is_contiguous(), "batch_norm: x is not dense");
   cuda::visit_any_floating(name, l.in[0].meta->dtype,
                            [&]<class T>() { cuda::batch_norm<T>(l, momentum, eps); });
 }

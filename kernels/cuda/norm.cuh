@@ -7,10 +7,11 @@
 
 namespace reprise::cuda {
 
-/// [N, C, S], of which S is 1 for x [N, C].
+/// [N, C, S], of which S is 1 for x [N, C] and for what is channels-last.
 inline Meta matrix_of(const Meta& x) {
   int64_t size = 1;
   for (size_t d = 2; d < x.shape.size(); ++d) size *= x.shape[d];
+  if (!x.is_contiguous()) return Meta({x.shape[0] * size, x.shape[1], 1}, x.dtype);
   return Meta({x.shape[0], x.shape[1], size}, x.dtype);
 }
 inline Shape batch_dims() { return {0, 2}; }

@@ -1,5 +1,6 @@
-// MaxPool2d, also with places in bytes, and AvgPool2d: a thread for each result, or for averages of
-// large windows a warp. Elements of a window are taken in row-major order, as on the CPU.
+// MaxPool2d, also with places in bytes, and AvgPool2d: a thread for each result, in the order of
+// memory, or for averages of large windows of planes a warp. Elements of a window are taken row by
+// row, as on the CPU.
 
 #include "../../core/ops/fused_pool.h"
 #include "pack.cuh"
@@ -15,17 +16,17 @@ template <class T, class I, class Place>
 __global__ void max_pool(PoolWindow<I> window, const T* x, T* y, Place* places) {
   using A = Acc<T>;
   const PoolAxis<I>&rows = window.rows, &columns = window.columns;
-  const I results = static_cast<I>(window.images) * window.results();
+  const I results = static_cast<I>(window.images) * window.results() * window.channels;
   for (I i = first_index(); i < results; i += index_step()) {
-    const PoolPlace<I> at(i, rows.out, columns.out);
-    const T* const image = x + at.image * window.pixels();
+    const PoolPlace<I> at(i, rows.out, columns.out, window.channels);
+    const T* const image = x + at.first(window.pixels());
     const I top = rows.begin(at.row), bottom = rows.end(at.row);
     const I left = columns.begin(at.column), right = columns.end(at.column);
     A best = -std::numeric_limits<A>::infinity();
     I best_h = std::min(top, rows.in - 1), best_w = std::min(left, columns.in - 1);
     for (I h = top; h < bottom; h += rows.dilation) {
       for (I w = left; w < right; w += columns.dilation) {
-        const auto v = static_cast<A>(image[h * columns.in + w]);
+        const auto v = static_cast<A>(image[(h * columns.in + w) * window.channels]);
         if (!(v > best || (v != v && best == best))) continue;
         best = v;
         best_h = h;
@@ -46,15 +47,15 @@ template <class T, class I>
 __global__ void average_pool(PoolWindow<I> window, PoolDivisor divisor, const T* x, T* y) {
   using A = Acc<T>;
   const PoolAxis<I>&rows = window.rows, &columns = window.columns;
-  const I results = static_cast<I>(window.images) * window.results();
+  const I results = static_cast<I>(window.images) * window.results() * window.channels;
   for (I i = first_index(); i < results; i += index_step()) {
-    const PoolPlace<I> at(i, rows.out, columns.out);
-    const T* const image = x + at.image * window.pixels();
+    const PoolPlace<I> at(i, rows.out, columns.out, window.channels);
+    const T* const image = x + at.first(window.pixels());
     A total = 0;
     for (I h = rows.begin(at.row); h < rows.end(at.row); ++h) {
       A sum = 0;
       for (I w = columns.begin(at.column); w < columns.end(at.column); ++w) {
-        sum += static_cast<A>(image[h * columns.in + w]);
+        sum += static_cast<A>(image[(h * columns.in + w) * window.channels]);
       }
       total += sum;
     }
@@ -62,18 +63,18 @@ __global__ void average_pool(PoolWindow<I> window, PoolDivisor divisor, const T*
   }
 }
 
-/// Lanes take every 32nd element of a window.
+/// Lanes take every 32nd element of a window, in row-major order only.
 template <class T, class I>
 __global__ void average_pool_by_warps(PoolWindow<I> window, PoolDivisor divisor, const T* x, T* y) {
   using A = Acc<T>;
   const PoolAxis<I>&rows = window.rows, &columns = window.columns;
-  const I results = static_cast<I>(window.images) * window.results();
+  const I results = static_cast<I>(window.images) * window.results() * window.channels;
   const I lane = static_cast<I>(threadIdx.x % kWarp);
   for (I i = first_index() / kWarp; i < results; i += index_step() / kWarp) {
-    const PoolPlace<I> at(i, rows.out, columns.out);
+    const PoolPlace<I> at(i, rows.out, columns.out, window.channels);
     const I top = rows.begin(at.row), left = columns.begin(at.column);
     const I width = columns.end(at.column) - left, count = (rows.end(at.row) - top) * width;
-    const T* const from = x + at.image * window.pixels() + top * columns.in + left;
+    const T* const from = x + at.at(window.pixels(), top * columns.in + left);
     A sum = 0;
     for (I k = lane; k < count; k += kWarp) {
       sum += static_cast<A>(from[k / width * columns.in + k % width]);
@@ -100,7 +101,8 @@ void FusedMaxPool2d::cuda(const Launch& l) const { cuda::run_max_pool<uint8_t>(n
 
 void AvgPool2d::cuda(const Launch& l) const {
   const Meta &x = *l.in[0].meta, &y = *l.out[0].meta;
-  const bool large = kernel_size.h * kernel_size.w >= 2 * cuda::kWarp;
+  const bool planes = x.is_contiguous() && y.is_contiguous();
+  const bool large = planes && kernel_size.h * kernel_size.w >= 2 * cuda::kWarp;
   cuda::visit_pool(name, *this, 1, x, y, [&]<class T, class I>(const cuda::PoolWindow<I>& window) {
     cuda::launch(l.stream, cuda::blocks_for(y.numel() * (large ? cuda::kWarp : 1)), cuda::kThreads,
                  large ? cuda::average_pool_by_warps<T, I> : cuda::average_pool<T, I>, window,

@@ -17,9 +17,9 @@ namespace {
 template <class T, class I, class F>
 __device__ void gather_windows(const PoolWindow<I>& window, T* gx, F f) {
   const PoolAxis<I>&rows = window.rows, &columns = window.columns;
-  const I pixels = static_cast<I>(window.images) * window.pixels();
+  const I pixels = static_cast<I>(window.images) * window.pixels() * window.channels;
   for (I i = first_index(); i < pixels; i += index_step()) {
-    const PoolPlace<I> at(i, rows.in, columns.in);
+    const PoolPlace<I> at(i, rows.in, columns.in, window.channels);
     const I first = columns.first_window(at.column), end = columns.end_window(at.column);
     Acc<T> sum = 0;
     for (I row = rows.first_window(at.row); row < rows.end_window(at.row); ++row) {
@@ -32,7 +32,7 @@ __device__ void gather_windows(const PoolWindow<I>& window, T* gx, F f) {
 template <class T, class I>
 __global__ void average_pool_grad(PoolWindow<I> window, PoolDivisor divisor, const T* gy, T* gx) {
   gather_windows(window, gx, [&](const PoolPlace<I>& at, I row, I column) {
-    const I result = at.image * window.results() + row * window.columns.out + column;
+    const I result = at.at(window.results(), row * window.columns.out + column);
     return static_cast<Acc<T>>(gy[result]) / divisor.of<Acc<T>>(window, row, column);
   });
 }
@@ -40,29 +40,48 @@ __global__ void average_pool_grad(PoolWindow<I> window, PoolDivisor divisor, con
 template <class T, class I>
 __global__ void max_pool_grad(PoolWindow<I> window, const T* gy, const uint8_t* places, T* gx) {
   gather_windows(window, gx, [&](const PoolPlace<I>& at, I row, I column) {
-    const I result = at.image * window.results() + row * window.columns.out + column;
+    const I result = at.at(window.results(), row * window.columns.out + column);
     const I mine = (at.row - window.rows.start(row)) * window.columns.kernel + at.column -
                    window.columns.start(column);
     return places[result] == mine ? static_cast<Acc<T>>(gy[result]) : Acc<T>(0);
   });
 }
 
+/// Pixels of results and of images, and the channels that lie side by side in each.
+struct Images {
+  Images(const Meta& y, const Meta& x)
+      : results(y.shape[2] * y.shape[3]), pixels(x.shape[2] * x.shape[3]) {
+    const bool last = !x.is_contiguous() || !y.is_contiguous();
+    channels = last ? x.shape[1] : 1;
+    planes = x.shape[0] * x.shape[1];
+  }
+  /// Pixel 0 of a plane of `size` pixels.
+  __device__ int64_t first(int64_t plane, int64_t size) const {
+    const int64_t image = channels == 1 ? plane : plane / channels;
+    return image * size * channels + (plane - image * channels);
+  }
+
+  int64_t results, pixels, channels, planes;
+};
+
 /// gx is zero at first. Lanes that have the same index leave the adding to the first of them.
 template <class T>
-__global__ void scatter_images(const T* gy, const int64_t* index, T* gx, int64_t images,
-                               int64_t results, int64_t pixels, IndexCheck check) {
+__global__ void scatter_images(const T* gy, const int64_t* index, T* gx, Images of,
+                               IndexCheck check) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  for (int64_t i = first_index() / kWarp; i < images; i += index_step() / kWarp) {
-    T* const image = gx + i * pixels;
-    for (int64_t first = i * results; first < (i + 1) * results; first += kWarp) {
-      const bool mine = first + lane < (i + 1) * results;
-      const int64_t to = mine ? index[first + lane] : -1;
-      if (mine && (to < 0 || to >= pixels)) check.report(to, first + lane);
+  for (int64_t i = first_index() / kWarp; i < of.planes; i += index_step() / kWarp) {
+    T* const image = gx + of.first(i, of.pixels);
+    const int64_t from = of.first(i, of.results);
+    for (int64_t first = 0; first < of.results; first += kWarp) {
+      const auto place = [&](int at) { return from + (first + at) * of.channels; };
+      const bool mine = first + lane < of.results;
+      const int64_t to = mine ? index[place(lane)] : -1;
+      if (mine && (to < 0 || to >= of.pixels)) check.report(to, i * of.results + first + lane);
       unsigned same = __match_any_sync(~0U, static_cast<unsigned long long>(to));
-      if (to >= 0 && to < pixels && __ffs(static_cast<int>(same)) - 1 == lane) {
-        T sum = image[to];
-        for (; same != 0; same &= same - 1) sum += gy[first + __ffs(static_cast<int>(same)) - 1];
-        image[to] = sum;
+      if (to >= 0 && to < of.pixels && __ffs(static_cast<int>(same)) - 1 == lane) {
+        T sum = image[to * of.channels];
+        for (; same != 0; same &= same - 1) sum += gy[place(__ffs(static_cast<int>(same)) - 1)];
+        image[to * of.channels] = sum;
       }
       __syncwarp();
     }
@@ -70,14 +89,20 @@ __global__ void scatter_images(const T* gy, const int64_t* index, T* gx, int64_t
 }
 
 template <class T>
-__global__ void gather_images(const T* x, const int64_t* index, T* y, int64_t count,
-                              int64_t results, int64_t pixels, IndexCheck check) {
+__global__ void gather_images(const T* x, const int64_t* index, T* y, Images of, IndexCheck check) {
+  const int64_t count = of.planes * of.results;
   for (int64_t i = first_index(); i < count; i += index_step()) {
     const int64_t from = index[i];
-    const bool there = from >= 0 && from < pixels;
-    y[i] = there ? x[i / results * pixels + from]
+    const bool there = from >= 0 && from < of.pixels;
+    const int64_t channel = i % of.channels, pixel = i / of.channels;
+    const int64_t image = pixel / of.results;
+    const int64_t first = image * of.pixels * of.channels + channel;
+    y[i] = there ? x[first + from * of.channels]
                  : static_cast<T>(std::numeric_limits<Acc<T>>::quiet_NaN());
-    if (!there) check.report(from, i);
+    if (!there) {
+      const int64_t plane = image * of.channels + channel;
+      check.report(from, plane * of.results + pixel % of.results);
+    }
   }
 }
 
@@ -102,25 +127,23 @@ void FusedMaxPool2dGrad::cuda(const Launch& l) const {
 }
 
 void MaxPool2dGrad::cuda(const Launch& l) const {
-  const Shape& gy = l.in[0].meta->shape;
-  const int64_t images = gy[0] * gy[1];
+  const cuda::Images images(*l.in[0].meta, *l.out[0].meta);
   if (l.out[0].meta->numel() == 0) return;
   REPRISE_CUDA_CHECK(cudaMemsetAsync(l.out[0].data, 0, l.out[0].meta->nbytes(),
                                      static_cast<cudaStream_t>(l.stream.handle)));
   visit_floating(name, l.in[0].meta->dtype, [&]<class T>() {
-    cuda::launch(l.stream, cuda::blocks_for(images * cuda::kWarp), cuda::kThreads,
+    cuda::launch(l.stream, cuda::blocks_for(images.planes * cuda::kWarp), cuda::kThreads,
                  cuda::scatter_images<T>, l.in[0].as<T>(), l.in[1].as<int64_t>(), l.out[0].as<T>(),
-                 images, gy[2] * gy[3], size.h * size.w,
-                 cuda::IndexCheck(name, gy, -1, size.h * size.w));
+                 images, cuda::IndexCheck(name, l.in[1].meta->shape, -1, images.pixels));
   });
 }
 
 void MaxPool2dGather::cuda(const Launch& l) const {
-  const Shape &x = l.in[0].meta->shape, &y = l.out[0].meta->shape;
+  const cuda::Images images(*l.out[0].meta, *l.in[0].meta);
   cuda::visit_any_floating(name, l.in[0].meta->dtype, [&]<class T>() {
-    cuda::launch(l.stream, cuda::blocks_for(y.numel()), cuda::kThreads, cuda::gather_images<T>,
-                 l.in[0].as<T>(), l.in[1].as<int64_t>(), l.out[0].as<T>(), y.numel(), y[2] * y[3],
-                 x[2] * x[3], cuda::IndexCheck(name, y, -1, x[2] * x[3]));
+    cuda::launch(l.stream, cuda::blocks_for(l.out[0].meta->numel()), cuda::kThreads,
+                 cuda::gather_images<T>, l.in[0].as<T>(), l.in[1].as<int64_t>(), l.out[0].as<T>(),
+                 images, cuda::IndexCheck(name, l.in[1].meta->shape, -1, images.pixels));
   });
 }
 

@@ -35,7 +35,8 @@ struct PoolAxis {
 template <class I>
 struct PoolWindow {
   PoolAxis<I> rows, columns;
-  int64_t images;
+  int64_t images;  // planes in row-major order; with all their channels in channels-last
+  I channels;      // of a pixel, side by side: 1 in row-major order
 
   __device__ I pixels() const { return rows.in * columns.in; }
   __device__ I results() const { return rows.out * columns.out; }
@@ -61,24 +62,30 @@ inline PoolDivisor divisor_of(const AvgPoolAttributes& a) {
   return {a.divisor_override, a.count_include_pad};
 }
 
-/// Result `row`, `column` of an image, from its place among the results of all.
+/// Result `row`, `column` of a channel of an image, from its place among the results of all.
 template <class I>
 struct PoolPlace {
-  I image, row, column;
+  I image, row, column, channel, channels;
 
-  __device__ PoolPlace(I i, I height, I width) {
-    const I line = i / width;
-    column = i - line * width;
+  __device__ PoolPlace(I i, I height, I width, I side_by_side) : channels(side_by_side) {
+    const I pixel = channels == 1 ? i : i / channels;
+    channel = i - pixel * channels;
+    const I line = pixel / width;
+    column = pixel - line * width;
     image = line / height;
     row = line - image * height;
   }
+  /// Where pixel 0 of the channel lies, and pixel p.
+  __device__ I first(I pixels) const { return image * pixels * channels + channel; }
+  __device__ I at(I pixels, I p) const { return first(pixels) + p * channels; }
 };
 
 template <class I, class A>
-PoolWindow<I> pool_window(const A& a, Pair dilation, const Shape& x, const Shape& y) {
+PoolWindow<I> pool_window(const A& a, Pair dilation, const Shape& x, const Shape& y, bool last) {
   const auto axis = [](auto... sizes) { return PoolAxis<I>{static_cast<I>(sizes)...}; };
   return {axis(x[2], y[2], a.kernel_size.h, a.stride.h, a.padding.h, dilation.h),
-          axis(x[3], y[3], a.kernel_size.w, a.stride.w, a.padding.w, dilation.w), x[0] * x[1]};
+          axis(x[3], y[3], a.kernel_size.w, a.stride.w, a.padding.w, dilation.w),
+          last ? x[0] : x[0] * x[1], last ? static_cast<I>(x[1]) : 1};
 }
 
 /// Whether 32 bits hold all that a kernel computes: elements, and places beyond the images.
@@ -95,11 +102,12 @@ bool pool_fits_32(const A& a, Pair dilation, const Shape& x, const Shape& y) {
 /// Calls f.operator()<T, I>(window) for the dtype and the size of the operands.
 template <class A, class F>
 void visit_pool(std::string_view op, const A& a, Pair dilation, const Meta& x, const Meta& y, F f) {
+  const bool last = !x.is_contiguous() || !y.is_contiguous();
   visit_any_floating(op, x.dtype, [&]<class T>() {
     if (pool_fits_32(a, dilation, x.shape, y.shape)) {
-      f.template operator()<T>(pool_window<int32_t>(a, dilation, x.shape, y.shape));
+      f.template operator()<T>(pool_window<int32_t>(a, dilation, x.shape, y.shape, last));
     } else {
-      f.template operator()<T>(pool_window<int64_t>(a, dilation, x.shape, y.shape));
+      f.template operator()<T>(pool_window<int64_t>(a, dilation, x.shape, y.shape, last));
     }
   });
 }

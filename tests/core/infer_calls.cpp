@@ -17,6 +17,7 @@
 #include "../../core/ops/host_call.h"
 #include "../../core/ops/index.h"
 #include "../../core/ops/matmul.h"
+#include "../../core/ops/memory_format.h"
 #include "../../core/ops/norm.h"
 #include "../../core/ops/pool.h"
 #include "../../core/ops/random.h"
@@ -452,10 +453,14 @@ Table other_calls() {
           call(Dropout{0.5}, {f32({3}), i64({2})}),
           call(host_call_of({3}), {f32({2})}),
           call(ToDevice{{}, Device::cuda()}, {f32({2})}),
+          call(ToMemoryFormat{channels_last}, {f32({2, 3, 4, 5})}),
           call(SgdStep{}, {f64({}), f32({2}), f32({2}), f32({0}), f64({})}),
           call(AdamStep{}, {f64({}), f32({2}), f32({2}), f32({2}), f32({2}), f32({0}), f64({})}),
           call(Unscale{}, {f32({}), f32({2}), f64({3}), apart({2, 3})}),
           call(UpdateScale{}, {f32({}), Meta({}, int32), f32({})})};
+}
+Meta channels_last_of(const Shape& shape) {
+  return {shape, dense_strides(shape, channels_last), float32};
 }
 Table bad_other_calls() {
   const std::vector<Meta> sgd{f64({}), f32({2}), f32({2}), f32({2}), f64({})};
@@ -474,6 +479,10 @@ Table bad_other_calls() {
             call(Random{{3}, float32, false, 0, 1}, {i64({1})}),
             call(Random{{3}, float32, false, 0, 1}, {f32({2})}),
             call(ToDevice{}, {}),
+            call(ToMemoryFormat{}, {}),
+            call(ToMemoryFormat{channels_last}, {f32({2, 3, 4})}),
+            call(Conv2d{}, {f32({1, 3, 4, 4}), channels_last_of({2, 3, 3, 3})}),
+            call(Conv2d{}, {channels_last_of({1, 3, 4, 4}), f32({2, 3, 3, 3})}),
             call(ToDevice{}, {Meta({2, 3}, {1, 2}, float32)}),
             call(Dropout{0.5}, {f32({3}), i64({3})}),
             call(Dropout{0.5}, {i64({3}), i64({2})}),

@@ -235,11 +235,16 @@ class PlanChecker {
     return root(a) != root(b) && place(a) == place(b) && planned_range(a).meets(planned_range(b));
   }
 
+  bool is_dense(ValueId id) const {
+    const Meta& meta = graph_.meta(id);
+    return meta.is_contiguous() || meta.is_contiguous(channels_last);
+  }
+
   bool may_lie_over(const Call& call, size_t k) const {
     const ValueId out = call.out[0], in = call.in[k];
     const bool allowed = k < 32 && (call.op->traits().overwrites >> k & 1U) != 0;
-    return allowed && planned_range(out) == planned_range(in) && graph_.meta(out).is_contiguous() &&
-           graph_.meta(in).is_contiguous();
+    return allowed && planned_range(out) == planned_range(in) && is_dense(out) && is_dense(in) &&
+           graph_.meta(out).strides == graph_.meta(in).strides;
   }
 
   void use_workspace(const Call& call) {
@@ -288,7 +293,7 @@ class PlanChecker {
       expect(!planned_.contains(caller), "output ", k, " is copied, and has been written");
       return read(id);
     }
-    expect(graph_.meta(id).is_contiguous() && range(id).begin == 0, "output ", k, " is not dense");
+    expect(is_dense(id) && range(id).begin == 0, "output ", k, " is not dense");
     find(id, planned(caller), 0);
   }
 

@@ -37,12 +37,15 @@ inline bool same_bits(const Tensor& a, const Tensor& b) {
   });
 }
 
-/// Empty when both have the same dtype, shape and bits; else what differs.
+/// Empty when both have the same dtype, shape, memory format and bits; else what differs.
 inline std::string difference(const Tensor& got, const Tensor& expected) {
   if (got.defined() != expected.defined()) return "one of two tensors is undefined";
   if (!got.defined()) return {};
   if (got.dtype() != expected.dtype() || got.shape() != expected.shape()) {
     return text(got.dtype(), got.shape(), " instead of ", expected.dtype(), expected.shape());
+  }
+  if (got.meta().memory_format() != expected.meta().memory_format()) {
+    return text("strides ", got.strides(), " instead of ", expected.strides());
   }
   const Tensor a = got.contiguous(), b = expected.contiguous();
   if (same_bits(a, b)) return {};

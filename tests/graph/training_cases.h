@@ -1,6 +1,7 @@
 #pragma once
 // Models in training with optimizers: what is run eagerly, replayed, and on other devices.
 
+#include "../../core/ops/memory_format.h"
 #include "../../core/random.h"
 #include "../../optim/optim.h"
 #include "example_models.h"
@@ -47,6 +48,7 @@ struct TrainingCase {
   MakeOptimizer optimizer;
   int steps = kSteps;
   bool schedule = false;
+  MemoryFormat format = contiguous_format;  ///< of images, and of the weights of convolutions
 };
 
 inline std::ostream& operator<<(std::ostream& out, const TrainingCase& c) { return out << c.name; }
@@ -58,9 +60,10 @@ class Training {
     manual_seed(1);
     model_ = c.model();
     model_->to(device);
+    model_->to(c.format);
     optimizer_ = c.optimizer(model_->parameters());
     for (int i = 0; i < c.steps; ++i) {
-      inputs_.push_back(randn(c.batch).to(device));
+      inputs_.push_back(reprise::detail::dense(randn(c.batch).to(device), c.format));
       targets_.push_back(argmax(randn({c.batch[0], c.classes}), 1).to(device));
     }
   }
@@ -136,9 +139,19 @@ inline std::vector<TrainingCase> training_cases() {
       {"conv_net_sgd_momentum", conv_net, kImages, 10, sgd(momentum), kSteps, true},
       {"conv_net_adam", conv_net, kImages, 10, adam({.lr = 0.01})},
       {"conv_net_adam_amsgrad", conv_net, kImages, 10, adam({.lr = 0.01, .amsgrad = true})},
+      {"conv_net_channels_last", conv_net, kImages, 10, adam({.lr = 0.01}), kSteps, false,
+       channels_last},
       {"net_adam", net_model, {2, 1, 28, 28}, 10, adam({})},
       {"toy_resnet_sgd_momentum", toy_resnet_model, {2, 3, 32, 32}, 10, sgd(momentum)},
       {"toy_resnet_adam", toy_resnet_model, {2, 3, 32, 32}, 10, adam({})},
+      {"toy_resnet_channels_last",
+       toy_resnet_model,
+       {2, 3, 32, 32},
+       10,
+       sgd(momentum),
+       10,
+       false,
+       channels_last},
   };
 }
 

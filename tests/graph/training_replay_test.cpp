@@ -46,6 +46,26 @@ TEST_P(TrainingReplay, NeverMissesWhatWasOverwritten) {
 INSTANTIATE_TEST_SUITE_P(All, TrainingReplay, testing::ValuesIn(training_cases()),
                          [](const auto& c) { return c.param.name; });
 
+/// Channels-last, with gradients and optimizer state to match, the losses are the same but for
+/// rounding.
+TEST(TrainingReplayFormats, LearnAlike) {
+  for (TrainingCase c : training_cases()) {
+    if (c.format == contiguous_format) continue;
+    c.steps = 5;
+    const Outcome last = Training(c).run_eagerly();
+    c.format = contiguous_format;
+    const Outcome expected = Training(c).run_eagerly();
+    for (size_t i = 0; i < last.losses.size(); ++i) {
+      EXPECT_NEAR(last.losses[i].item<double>(), expected.losses[i].item<double>(), 1e-4) << c;
+    }
+    for (const Tensors& tensors : {last.model, last.optimizer}) {
+      for (const Tensor& t : tensors) {
+        if (t.dim() == 4) EXPECT_TRUE(t.is_contiguous(channels_last)) << to_string(t.strides());
+      }
+    }
+  }
+}
+
 /// Gradients of four micro-batches are added up before an update.
 struct Accumulation {
   Accumulation() {

@@ -22,11 +22,12 @@ namespace reprise::op_rows {
 
 OpRows all_rows() {
   OpRows rows;
-  const auto add = [&](OpRows more) {
+  const auto add = [&](OpRows more, const OpTraits& traits) {
+    for (OpRow& row : more) row.follows_format = traits.follows_format;
     rows.insert(rows.end(), std::make_move_iterator(more.begin()),
                 std::make_move_iterator(more.end()));
   };
-#define REPRISE_OP(T) add(RowsOf<T>::make());
+#define REPRISE_OP(T) add(RowsOf<T>::make(), reprise::detail::traits_of<T>);
 #include "op_list.inc"
 #undef REPRISE_OP
   return rows;

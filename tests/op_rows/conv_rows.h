@@ -99,7 +99,8 @@ struct RowsOf<Conv2dInputGrad> {
         "conv2d_input_grad",
         [](const ConvCase& c, const Tensors& in) {
           const Pair size = c.suffix.empty() ? in[0].HW() : Pair(c.x[2], c.x[3]);
-          return apply(Conv2dInputGrad{c.a, size}, in[0].contiguous(), in[1].contiguous());
+          const Tensors operands = dense(in);
+          return apply(Conv2dInputGrad{c.a, size}, operands[0], operands[1]);
         },
         [](const ConvCase& c, const Arrays& in) {
           Array gx(c.x);
@@ -119,8 +120,8 @@ struct RowsOf<Conv2dWeightGrad> {
     return conv_rows(
         "conv2d_weight_grad",
         [](const ConvCase& c, const Tensors& in) {
-          return apply(Conv2dWeightGrad{c.a, {c.w[2], c.w[3]}}, in[0].contiguous(),
-                       in[1].contiguous());
+          const Tensors operands = dense(in);
+          return apply(Conv2dWeightGrad{c.a, {c.w[2], c.w[3]}}, operands[0], operands[1]);
         },
         [](const ConvCase& c, const Arrays& in) {
           Array gw(c.w);

@@ -76,10 +76,12 @@ TEST_P(CudaRows, MatchInHalf) {
 TEST_P(CudaRows, TakeAnyLayout) {
   const Tensors in = draw_all(GetParam().operands, float32);
   const Tensors expected = run(in);
-  for (const auto layout : {transposed_layout, sliced_layout}) {
+  for (const auto layout : kLayouts) {
     Tensors there;
     for (const Tensor& x : in) there.push_back(layout(x.cuda()));
-    expect_near(run(there), expected, GetParam().tolerance);
+    const Tensors got = run(there);
+    EXPECT_EQ(format_fault(GetParam(), there, got), "");
+    expect_near(got, expected, GetParam().tolerance);
   }
 }
 

@@ -29,7 +29,7 @@ struct RowsOf<FusedMaxPool2d> {
         "fused_max_pool2d",
         [](const PoolCase& c, const Tensors& in) {
           const FusedMaxPool2d op{max_attributes(c)};
-          return dispatch(Model(op), std::array{in[0].contiguous()});
+          return dispatch(Model(op), dense(in));
         },
         [](const PoolCase& c, const Arrays& in) {
           Arrays out = max_of_windows(c, in[0]);
@@ -52,8 +52,8 @@ struct RowsOf<FusedMaxPool2dGrad> {
       rows[i].name = "fused_" + rows[i].name;
       rows[i].f = [c = cases[i]](const Tensors& in) {
         const FusedMaxPool2dGrad op{max_attributes(c), {c.x[2], c.x[3]}};
-        return Tensors{
-            apply(op, in[0].contiguous(), pooled_places(c, in[0].dtype()).to(beside(in[0])))};
+        const Tensor places = pooled_places(c, in[0].dtype()).to(beside(in[0]));
+        return dispatch(Model(op), dense({in[0], places}));
       };
     }
     return rows;

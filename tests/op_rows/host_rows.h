@@ -14,7 +14,8 @@ REPRISE_ROW(HostCall, [] {
         const auto f = [](const Tensors& x) { return Tensors{x[0] * 2 + x[1]}; };
         return host_call("twice and one more", f, in, std::array{in[0].meta()});
       },
-      [](const std::vector<double>& x) { return 2 * x[0] + x[1]; }, {{{3, 4, 5}}, {{3, 4, 5}}});
+      [](const std::vector<double>& x) { return 2 * x[0] + x[1]; },
+      {{{3, 2, 2, 5}}, {{3, 2, 2, 5}}});
   row.differentiable = false;
   row.integers = true;
   return row;

@@ -67,11 +67,7 @@ REPRISE_ROW(BatchNorm, [] {
 REPRISE_ROW(BatchNormGrad, [] {
   OpRow row;
   row.name = "batch_norm_grad";
-  row.f = [](const Tensors& in) {
-    return dispatch(Model(BatchNormGrad{}),
-                    std::array{in[0].contiguous(), in[1].contiguous(), in[2].contiguous(),
-                               in[3].contiguous(), in[4].contiguous()});
-  };
+  row.f = [](const Tensors& in) { return dispatch(Model(BatchNormGrad{}), dense(in)); };
   row.reference = [](const Arrays& in) {
     const Array &gy = in[0], &x = in[1], &w = in[2], &mean = in[3], &invstd = in[4];
     const double n = static_cast<double>(x.shape.numel() / x.shape[1]);

@@ -115,8 +115,8 @@ struct RowsOf<MaxPool2dGrad> {
     return pool_rows(
         "max_pool2d_grad",
         [](const PoolCase& c, const Tensors& in) {
-          return Tensors{apply(MaxPool2dGrad{{c.x[2], c.x[3]}}, in[0].contiguous(),
-                               pooled_image(c, in[0].dtype())[1].to(beside(in[0])))};
+          const Tensor indices = pooled_image(c, in[0].dtype())[1].to(beside(in[0]));
+          return dispatch(Model(MaxPool2dGrad{{c.x[2], c.x[3]}}), dense({in[0], indices}));
         },
         [](const PoolCase& c, const Arrays& in) {
           const Array where = indices_of(c);
@@ -137,8 +137,8 @@ struct RowsOf<MaxPool2dGather> {
     return pool_rows(
         "max_pool2d_gather",
         [](const PoolCase& c, const Tensors& in) {
-          return Tensors{apply(MaxPool2dGather{}, in[0].contiguous(),
-                               pooled_image(c, in[0].dtype())[1].to(beside(in[0])))};
+          const Tensor indices = pooled_image(c, in[0].dtype())[1].to(beside(in[0]));
+          return dispatch(Model(MaxPool2dGather{}), dense({in[0], indices}));
         },
         [](const PoolCase& c, const Arrays& in) {
           const Array where = indices_of(c);
@@ -183,7 +183,7 @@ struct RowsOf<AvgPool2dGrad> {
         [](const PoolCase& c, const Tensors& in) {
           const AvgPoolAttributes a{c.kernel, c.stride, c.padding, c.ceil_mode, c.count_include_pad,
                                     c.divisor};
-          return Tensors{apply(AvgPool2dGrad{a, {c.x[2], c.x[3]}}, in[0].contiguous())};
+          return dispatch(Model(AvgPool2dGrad{a, {c.x[2], c.x[3]}}), dense(in));
         },
         [](const PoolCase& c, const Arrays& in) {
           Array gx(c.x);

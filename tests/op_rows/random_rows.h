@@ -104,7 +104,7 @@ REPRISE_ROW(Dropout, [] {
     }
     return Arrays{out};
   };
-  row.operands = {{{3, 4, 5}}};
+  row.operands = {{{3, 2, 2, 5}}};
   row.sizes = elementwise_sizes(row.operands);
   row.propagates_nan = false;
   return row;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "../../core/ops.h"
+#include "../../core/ops/memory_format.h"
 #include "array.h"
 
 namespace reprise::op_rows {
@@ -37,8 +38,9 @@ struct OpRow {
   bool any_layout = true;  ///< operands may have any strides
   bool any_batch = true;   ///< works when the first dimension of every operand is 0
   bool propagates_nan = true;
-  bool symbolic = true;     ///< f may be called on symbolic tensors
-  double tolerance = 1e-5;  ///< relative, in float32; 1e-9 of it in float64
+  bool follows_format = false;  ///< of the op; results of 4 dimensions are channels-last or not
+  bool symbolic = true;         ///< f may be called on symbolic tensors
+  double tolerance = 1e-5;      ///< relative, in float32; 1e-9 of it in float64
 };
 
 inline std::ostream& operator<<(std::ostream& out, const OpRow& row) { return out << row.name; }
@@ -54,6 +56,15 @@ OpRows all_rows();
 /// Where what `f` makes besides x belongs: with it, and on the CPU where x is symbolic.
 inline Device beside(const Tensor& x) {
   return x.device().kind == Device::Kind::meta ? Device() : x.device();
+}
+
+/// The operands as kernels want them: dense, those of 4 dimensions in the memory format of all.
+inline Tensors dense(const Tensors& in) {
+  Tensors out;
+  MemoryFormat format = contiguous_format;
+  for (const Tensor& x : in) format = std::max(format, x.meta().memory_format());
+  for (const Tensor& x : in) out.push_back(detail::dense(x, format));
+  return out;
 }
 
 /// Values for an operand, the same for the same seed. float32 values are exact in both dtypes.

@@ -37,4 +37,20 @@ inline Tensor sliced_layout(const Tensor& x) {
   return cat({wide.slice(-1, 0, 1), wide}, -1).slice(-1, 1, {}, 2);
 }
 
+/// The same values channels-last, where there are 4 dimensions.
+inline Tensor channels_last_layout(const Tensor& x) { return detail::dense(x, channels_last); }
+
+inline constexpr auto kLayouts = {transposed_layout, sliced_layout, channels_last_layout};
+
+/// What is wrong with the memory formats of what a row gave for such operands; empty when nothing.
+inline std::string format_fault(const OpRow& row, const Tensors& in, const Tensors& out) {
+  const auto is_last = [](const Tensor& x) { return x.meta().is_channels_last(); };
+  const bool expected = row.follows_format && std::ranges::any_of(in, is_last);
+  for (const Tensor& y : out) {
+    if (y.dim() != 4 || is_last(y) == expected) continue;
+    return text("a result ", y.shape(), " has strides ", y.strides());
+  }
+  return {};
+}
+
 }  // namespace reprise::op_rows

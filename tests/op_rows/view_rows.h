@@ -107,12 +107,16 @@ REPRISE_ROW(Cat, [] {
   row.f = [](const Tensors& in) { return Tensors{cat(in, 1)}; };
   row.reference = [](const Arrays& in) {
     const Shape &a = in[0].shape, &b = in[1].shape;
-    Array out({a[0], a[1] + b[1], a[2]});
+    const auto behind = [&](Shape i) {
+      i[1] += a[1];
+      return i;
+    };
+    Array out(behind(b));
     for_each_index(a, [&](const Shape& i) { out.at(i) = in[0].at(i); });
-    for_each_index(b, [&](const Shape& i) { out.at({i[0], a[1] + i[1], i[2]}) = in[1].at(i); });
+    for_each_index(b, [&](const Shape& i) { out.at(behind(i)) = in[1].at(i); });
     return Arrays{out};
   };
-  row.operands = {{{3, 2, 4}}, {{3, 5, 4}}};
+  row.operands = {{{3, 2, 4, 2}}, {{3, 5, 4, 2}}};
   row.sizes = {{{{8, 4, 16}}, {{8, 8, 16}}},
                {{{32, 16, 64}}, {{32, 32, 64}}},
                {{{64, 64, 256}}, {{64, 64, 256}}}};

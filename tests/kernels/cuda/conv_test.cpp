@@ -46,7 +46,7 @@ TEST_P(CudaConv, FinishesSumsInPlace) {
     const Tensor sums = whole(y, GetParam(), 1), residual = whole(y, GetParam(), 2);
     const Tensor b = whole({3, channels, 1, 1}, GetParam(), 3), factors = b.cuda();
     for (const bool last : {false, true}) {
-      const auto order = [&](const Tensor& x) { return last ? channels_last(x) : x; };
+      const auto order = [&](const Tensor& x) { return last ? in_channels_last(x) : x; };
       const Tensor there = order(sums.cuda()), more = order(residual.cuda());
       const ConvShape s{2, 1, 2, width, channels, 1, 1};
       const cuda::ConvWork work{ConvPass::forward, s, GetParam(), last};

@@ -57,7 +57,7 @@ inline Tensor whole(const Shape& shape, DType dtype, int64_t seed) {
 }
 
 /// The same tensor with channels side by side, when it has four dimensions.
-inline Tensor channels_last(const Tensor& x) {
+inline Tensor in_channels_last(const Tensor& x) {
   if (x.dim() != 4) return x;
   return x.permute({0, 2, 3, 1}).contiguous().permute({0, 3, 1, 2});
 }
@@ -95,11 +95,11 @@ void expect_on_device(const T& op, const Tensors& in, const Tensor& expected,
                       double tolerance = 0) {
   Tensors there, last;
   for (const Tensor& x : in) there.push_back(x.cuda());
-  for (const Tensor& x : there) last.push_back(channels_last(x));
+  for (const Tensor& x : there) last.push_back(in_channels_last(x));
   expect_tensor(dispatch(Model(op), there)[0].cpu(), expected, tolerance);
   if (in[0].numel() == 0) return;  // has no order
   SCOPED_TRACE("channels-last");
-  const Tensor y = channels_last(empty_like(expected).cuda());
+  const Tensor y = in_channels_last(empty_like(expected).cuda());
   Prepared(op, last, y).run();
   expect_tensor(y.contiguous().cpu(), expected, tolerance);
 }

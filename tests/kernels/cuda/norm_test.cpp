@@ -79,6 +79,34 @@ TEST_F(DeviceNorm, GradientMatchesTheCpu) {
   }
 }
 
+/// Channels-last images are rows of channels, on either device.
+TEST_F(DeviceNorm, TakesChannelsLast) {
+  for (const Shape& shape : {Shape{33, 2, 4, 4}, Shape{8, 64, 9, 9}, Shape{4, 37, 30, 30}}) {
+    const Tensors in = operands(shape, float32, 3);
+    Tensors last = in;
+    last[0] = in[0].to(channels_last);
+    const Tensors expected = run({}, in, false);
+    Tensors gradient{sample(shape, float32, 8), in[0], in[1], expected[1], expected[2]};
+    const Tensors gradients = dispatch(Model(BatchNormGrad{}), gradient);
+    for (size_t k = 0; k < 2; ++k) gradient[k] = gradient[k].to(channels_last);
+    for (const bool on_device : {false, true}) {
+      SCOPED_TRACE(testing::Message() << to_string(shape) << on_device);
+      const Tensors got = run({}, last, on_device);
+      EXPECT_TRUE(got[0].is_contiguous(channels_last));
+      for (size_t k = 0; k < got.size(); ++k) {
+        expect_close(got[k].contiguous(), array_of(expected[k]), 1e-5);
+      }
+      Tensors there;
+      for (const Tensor& x : gradient) there.push_back(on_device ? x.cuda() : x);
+      const Tensors back = dispatch(Model(BatchNormGrad{}), there);
+      EXPECT_TRUE(back[0].is_contiguous(channels_last));
+      for (size_t k = 0; k < back.size(); ++k) {
+        expect_close(back[k].cpu().contiguous(), array_of(gradients[k]), 1e-4);
+      }
+    }
+  }
+}
+
 TEST_F(DeviceNorm, TakesStridedVectorsAndEmptyBatches) {
   Tensors in = operands({6, 4, 3}, float32, 0);
   in[1] = sample({8}).slice(0, 0, 8, 2);

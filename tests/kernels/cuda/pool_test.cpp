@@ -48,13 +48,20 @@ Tensor sample(const Shape& shape, DType dtype, bool extremes) {
   return x.to(dtype);
 }
 
-/// The op on the device and on the CPU.
+/// The op on the device, in both memory formats, and on the CPU.
 template <Op T>
 Tensors expect_same(const T& op, const Tensors& in, double tolerance = 0) {
-  Tensors there;
-  for (const Tensor& x : in) there.push_back(x.cuda());
-  const Tensors expected = dispatch(Model(op), in), got = dispatch(Model(op), there);
-  for (size_t i = 0; i < expected.size(); ++i) expect_tensor(got[i].cpu(), expected[i], tolerance);
+  const Tensors expected = dispatch(Model(op), in);
+  for (const MemoryFormat format : {contiguous_format, channels_last}) {
+    SCOPED_TRACE(to_string(format));
+    Tensors there;
+    for (const Tensor& x : in) there.push_back(x.cuda().to(format));
+    const Tensors got = dispatch(Model(op), there);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_TRUE(got[i].is_contiguous(there[0].meta().memory_format()));
+      expect_tensor(got[i].cpu(), expected[i], tolerance);
+    }
+  }
   return expected;
 }
 
