@@ -75,6 +75,9 @@ REPRISE_API Tensor log(const Tensor& x);
 REPRISE_API Tensor sqrt(const Tensor& x);
 REPRISE_API Tensor tanh(const Tensor& x);
 REPRISE_API Tensor sigmoid(const Tensor& x);
+/// x P(x) with the normal distribution P, or its approximation by a "tanh" (Value error for another
+/// name than "none" and this).
+REPRISE_API Tensor gelu(const Tensor& x, std::string_view approximate = "none");
 /// Values below `min` become min, values above `max` become max; NaN stays.
 REPRISE_API Tensor clamp(const Tensor& x, std::optional<Scalar> min,
                          std::optional<Scalar> max = {});

@@ -198,6 +198,7 @@ class REPRISE_API Tensor {
   Tensor sqrt() const;
   Tensor tanh() const;
   Tensor sigmoid() const;
+  Tensor gelu(std::string_view approximate = "none") const;
   Tensor relu() const;
   Tensor clamp(std::optional<Scalar> min, std::optional<Scalar> max = {}) const;
 #define REPRISE_BINARY_METHOD(name)       \

@@ -73,7 +73,7 @@ void read_value(TextReader& in, DType& value) { read_enum(in, value, DType::bflo
 
 void read_value(TextReader& in, MemoryFormat& value) { read_enum(in, value, channels_last); }
 
-void read_value(TextReader& in, Activation& value) { read_enum(in, value, Activation::sigmoid); }
+void read_value(TextReader& in, Activation& value) { read_enum(in, value, Activation::gelu_tanh); }
 
 void read_value(TextReader& in, Device& value) {
   if (in.accept_word("cpu")) {

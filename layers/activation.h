@@ -21,6 +21,17 @@ class REPRISE_API Sigmoid : public Layer<Sigmoid> {
   Tensor forward(const Tensor& x) const { return sigmoid(x); }
 };
 
+/// `approximate` is "none" or "tanh" (Value error in forward).
+class REPRISE_API GELU : public Layer<GELU> {
+ public:
+  explicit GELU(std::string_view approximate = "none") : approximate_(approximate) {}
+  Tensor forward(const Tensor& x) const { return gelu(x, approximate_); }
+  std::string extra_repr() const override { return text("approximate='", approximate_, "'"); }
+
+ private:
+  std::string approximate_;
+};
+
 /// Over `dim`, which may count from the back. Index error in forward when x has no such dimension.
 class REPRISE_API Softmax : public Layer<Softmax> {
  public:

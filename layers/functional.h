@@ -17,6 +17,7 @@ using reprise::batch_norm;
 using reprise::conv2d;
 using reprise::cross_entropy;
 using reprise::dropout;
+using reprise::gelu;
 using reprise::linear;
 using reprise::log_softmax;
 using reprise::max_pool2d;

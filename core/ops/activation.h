@@ -8,18 +8,19 @@
 
 namespace reprise {
 
-enum class Activation : uint8_t { none, relu, tanh, sigmoid };
+enum class Activation : uint8_t { none, relu, tanh, sigmoid, gelu, gelu_tanh };
 
-/// "none", "relu", "tanh", "sigmoid"
+/// The name of the op that applies it, or "none".
 constexpr std::string_view to_string(Activation activation) {
-  constexpr std::string_view names[] = {"none", "relu", "tanh", "sigmoid"};
+  constexpr std::string_view names[] = {"none", "relu", "tanh", "sigmoid", "gelu", "gelu_tanh"};
   return names[static_cast<int>(activation)];
 }
 
 /// The op that applies it.
 constexpr ElementwiseIndex elementwise_index(Activation activation) {
   constexpr ElementwiseIndex ops[] = {ElementwiseIndex::none, ElementwiseIndex::Relu,
-                                      ElementwiseIndex::Tanh, ElementwiseIndex::Sigmoid};
+                                      ElementwiseIndex::Tanh, ElementwiseIndex::Sigmoid,
+                                      ElementwiseIndex::Gelu, ElementwiseIndex::GeluTanh};
   return ops[static_cast<int>(activation)];
 }
 

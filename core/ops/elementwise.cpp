@@ -86,6 +86,28 @@ Tensors Sigmoid::vjp(const Vjp& v) const {
   const Tensor& y = v.out[0];
   return {v.gy[0] * y * (1 - y)};
 }
+Tensors Gelu::vjp(const Vjp& v) const { return {apply(GeluGrad{}, v.gy[0], v.in[0])}; }
+// p'(x) = -x p(x), so the second derivative is (2 - x^2) p(x).
+Tensors GeluGrad::vjp(const Vjp& v) const {
+  const Tensor &gy = v.gy[0], &x = v.in[1];
+  return {if_needed(v, 0, [&] { return apply(GeluGrad{}, gy, x); }), if_needed(v, 1, [&] {
+            const Tensor c = clamp(x, -40, 40), square = c * c;
+            const Tensor density = exp(square * -0.5) * 0.39894228040143268;
+            return gy * v.in[0] * density * (2 - square);
+          })};
+}
+Tensors GeluTanh::vjp(const Vjp& v) const { return {apply(GeluTanhGrad{}, v.gy[0], v.in[0])}; }
+// x s(u) twice: 2 s' u' + x (s'' u'^2 + s' u'') with s' = s (1 - s) and s'' = s' (1 - 2 s).
+Tensors GeluTanhGrad::vjp(const Vjp& v) const {
+  const Tensor &gy = v.gy[0], &x = v.in[1];
+  return {if_needed(v, 0, [&] { return apply(GeluTanhGrad{}, gy, x); }), if_needed(v, 1, [&] {
+            const Tensor c = clamp(x, -40, 40), cubic = c * c * GeluTanh::cubic;
+            const Tensor s = sigmoid(c * (cubic + GeluTanh::linear));
+            const Tensor slope = 3 * cubic + GeluTanh::linear;
+            const Tensor bend = c * ((1 - 2 * s) * slope * slope) + 6 * cubic;
+            return gy * v.in[0] * s * (1 - s) * (2 * slope + bend);
+          })};
+}
 Tensors Add::vjp(const Vjp& v) const { return {v.gy[0], v.gy[0]}; }
 Tensors Sub::vjp(const Vjp& v) const {
   return {v.gy[0], if_needed(v, 1, [&] { return -v.gy[0]; })};
@@ -208,6 +230,11 @@ Tensor log(const Tensor& x) { return unary<Log>(x); }
 Tensor sqrt(const Tensor& x) { return unary<Sqrt>(x); }
 Tensor tanh(const Tensor& x) { return unary<Tanh>(x); }
 Tensor sigmoid(const Tensor& x) { return unary<Sigmoid>(x); }
+Tensor gelu(const Tensor& x, std::string_view approximate) {
+  check(approximate == "none" || approximate == "tanh", ErrorKind::Value,
+        "gelu: expected approximate to be \"none\" or \"tanh\", got \"", approximate, "\"");
+  return approximate == "none" ? unary<Gelu>(x) : unary<GeluTanh>(x);
+}
 
 #define REPRISE_BINARY(function, T)                                             \
   Tensor function(const Tensor& a, const Tensor& b) { return binary<T>(a, b); } \

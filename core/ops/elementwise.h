@@ -10,10 +10,10 @@ namespace reprise {
 
 // The family list: kernels are instantiated from it.
 // clang-format off
-#define REPRISE_ELEMENTWISE_OPS(X)                                                          \
-  X(Neg) X(Abs) X(Sign) X(Relu) X(ReluGrad) X(Exp) X(Log) X(Sqrt) X(Tanh) X(Sigmoid) X(Add) \
-  X(Sub) X(Mul) X(Div) X(Remainder) X(Pow) X(Maximum) X(Minimum) X(Eq) X(Ne) X(Lt) X(Le)    \
-  X(Gt) X(Ge) X(Where)
+#define REPRISE_ELEMENTWISE_OPS(X)                                                         \
+  X(Neg) X(Abs) X(Sign) X(Relu) X(ReluGrad) X(Exp) X(Log) X(Sqrt) X(Tanh) X(Sigmoid)       \
+  X(Gelu) X(GeluGrad) X(GeluTanh) X(GeluTanhGrad) X(Add) X(Sub) X(Mul) X(Div) X(Remainder) \
+  X(Pow) X(Maximum) X(Minimum) X(Eq) X(Ne) X(Lt) X(Le) X(Gt) X(Ge) X(Where)
 // clang-format on
 
 #define REPRISE_DECLARE(T) struct T;
@@ -127,6 +127,59 @@ struct Sigmoid : UnaryFloat<Sigmoid> {
   static constexpr std::string_view name = "sigmoid";
   static constexpr unsigned save_out = 0b1;
   REPRISE_HD auto f(const auto& x) const { return sigmoid(x); }
+  Tensors vjp(const Vjp& v) const;
+};
+/// x times the probability that a normal variable is below x. What is taken from ReLU is made of
+/// its tail, so nothing cancels; the limits at both infinities are right.
+struct Gelu : UnaryFloat<Gelu> {
+  static constexpr std::string_view name = "gelu";
+  static constexpr unsigned save_in = 0b1;
+  REPRISE_HD auto f(const auto& x) const {
+    const auto far = constant(x, 40), a = abs(x), t = select(a < far, a, far);
+    const auto w = t * scaled_tail(t) * gaussian(t);
+    return select(x < zero(x), -w, x - w);
+  }
+  Tensors vjp(const Vjp& v) const;
+};
+/// (gy, x) -> gy times Gelu's derivative, P(x) + x p(x) with the normal distribution and its
+/// density.
+struct GeluGrad : Elementwise<GeluGrad, 2> {
+  static constexpr std::string_view name = "gelu_grad";
+  static constexpr Domain domain = Domain::floating;
+  static constexpr unsigned save_in = 0b11;
+  REPRISE_HD auto f(const auto& gy, const auto& x) const {
+    const auto far = constant(x, 40), a = abs(x), t = select(a < far, a, far);
+    const auto below = gaussian(t) * (scaled_tail(t) - t * constant(x, 0.39894228040143268));
+    const auto slope = select(x < zero(x), below, constant(x, 1) - below);
+    return gy * select(x == x, slope, x);
+  }
+  Tensors vjp(const Vjp& v) const;
+};
+/// The approximation x sigmoid(2 u) = x (1 + tanh u) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3).
+struct GeluTanh : UnaryFloat<GeluTanh> {
+  static constexpr std::string_view name = "gelu_tanh";
+  static constexpr unsigned save_in = 0b1;
+  static constexpr double linear = 1.5957691216057307, cubic = 0.07135481627260025;  // of 2 u
+  REPRISE_HD auto f(const auto& x) const {
+    const auto far = constant(x, -40), c = select(x > far, x, far);
+    const auto u = c * (constant(x, linear) + constant(x, cubic) * (c * c));
+    return select(x == x, c, x) * sigmoid(u);
+  }
+  Tensors vjp(const Vjp& v) const;
+};
+/// (gy, x) -> gy times GeluTanh's derivative.
+struct GeluTanhGrad : Elementwise<GeluTanhGrad, 2> {
+  static constexpr std::string_view name = "gelu_tanh_grad";
+  static constexpr Domain domain = Domain::floating;
+  static constexpr unsigned save_in = 0b11;
+  REPRISE_HD auto f(const auto& gy, const auto& x) const {
+    const auto far = constant(x, 40), above = select(x > -far, x, -far);
+    const auto c = select(above < far, above, far), linear = constant(x, GeluTanh::linear);
+    const auto cubic = constant(x, GeluTanh::cubic) * (c * c), u = c * (linear + cubic);
+    const auto one = constant(x, 1), z = exp(-abs(u)), part = one / (one + z);
+    const auto bend = c * (linear + constant(x, 3) * cubic) * (z * part * part);
+    return gy * select(x == x, select(u < zero(u), z, one) * part + bend, x);
+  }
   Tensors vjp(const Vjp& v) const;
 };
 

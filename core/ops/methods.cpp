@@ -12,6 +12,9 @@ Tensor Tensor::log() const { return reprise::log(*this); }
 Tensor Tensor::sqrt() const { return reprise::sqrt(*this); }
 Tensor Tensor::tanh() const { return reprise::tanh(*this); }
 Tensor Tensor::sigmoid() const { return reprise::sigmoid(*this); }
+Tensor Tensor::gelu(std::string_view approximate) const {
+  return reprise::gelu(*this, approximate);
+}
 Tensor Tensor::relu() const { return reprise::relu(*this); }
 Tensor Tensor::clamp(std::optional<Scalar> min, std::optional<Scalar> max) const {
   return reprise::clamp(*this, min, max);

@@ -17,7 +17,8 @@ namespace reprise::passes {
 namespace {
 
 Activation activation_of(const OpBase& op) {
-  for (const Activation a : {Activation::relu, Activation::tanh, Activation::sigmoid}) {
+  for (const Activation a : {Activation::relu, Activation::tanh, Activation::sigmoid,
+                             Activation::gelu, Activation::gelu_tanh}) {
     if (op.name() == to_string(a)) return a;
   }
   return Activation::none;
@@ -152,10 +153,14 @@ Graph fuse(Graph graph) {
       Rule{"conv_relu", Relu::name, conv_activation},
       Rule{"conv_tanh", Tanh::name, conv_activation},
       Rule{"conv_sigmoid", Sigmoid::name, conv_activation},
+      Rule{"conv_gelu", Gelu::name, conv_activation},
+      Rule{"conv_gelu_tanh", GeluTanh::name, conv_activation},
       Rule{"conv_input_grad_relu", ReluGrad::name, conv_input_grad_relu},
       Rule{"linear_relu", Relu::name, linear_activation},
       Rule{"linear_tanh", Tanh::name, linear_activation},
       Rule{"linear_sigmoid", Sigmoid::name, linear_activation},
+      Rule{"linear_gelu", Gelu::name, linear_activation},
+      Rule{"linear_gelu_tanh", GeluTanh::name, linear_activation},
       Rule{"log_softmax_gather_grad", Sub::name, log_softmax_gather},
       Rule{"mask_before_pool_grad", ReluGrad::name, mask_before_pool_grad},
   };

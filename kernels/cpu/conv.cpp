@@ -56,6 +56,8 @@ void activate_in_place(Activation activation, const View& y) {
   const Launch launch{.in = both, .out = both, .workspace = nullptr, .stream = {}};
   if (activation == Activation::tanh) return Tanh{}.cpu(launch);
   if (activation == Activation::sigmoid) return Sigmoid{}.cpu(launch);
+  if (activation == Activation::gelu) return Gelu{}.cpu(launch);
+  if (activation == Activation::gelu_tanh) return GeluTanh{}.cpu(launch);
 }
 
 }  // namespace

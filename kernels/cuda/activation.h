@@ -10,6 +10,8 @@ inline void activate_in_place(Activation activation, const Launch& l) {
   const Launch in_place{.in = l.out, .out = l.out, .workspace = nullptr, .stream = l.stream};
   if (activation == Activation::tanh) return Tanh{}.cuda(in_place);
   if (activation == Activation::sigmoid) return Sigmoid{}.cuda(in_place);
+  if (activation == Activation::gelu) return Gelu{}.cuda(in_place);
+  if (activation == Activation::gelu_tanh) return GeluTanh{}.cuda(in_place);
 }
 
 }  // namespace reprise::cuda

@@ -74,6 +74,8 @@ REPRISE_HD inline bool operator>=(const Number<T>& a, const Number<T>& b) { retu
 template <class T>
 REPRISE_HD inline Number<T> zero(const Number<T>&) { return {T(0)}; }
 template <class T>
+REPRISE_HD inline Number<T> constant(const Number<T>&, double value) { return {static_cast<T>(value)}; }
+template <class T>
 REPRISE_HD inline Number<T> select(bool flag, const Number<T>& a, const Number<T>& b) { return flag ? a : b; }
 /// x itself where it is NaN.
 template <class T>
@@ -92,6 +94,10 @@ REPRISE_HD inline Number<float> sqrt(const Number<float>& x) { return {::sqrtf(x
 REPRISE_HD inline Number<double> sqrt(const Number<double>& x) { return {::sqrt(x.v)}; }
 REPRISE_HD inline Number<float> tanh(const Number<float>& x) { return {::tanhf(x.v)}; }
 REPRISE_HD inline Number<double> tanh(const Number<double>& x) { return {::tanh(x.v)}; }
+REPRISE_HD inline Number<float> erfcx(const Number<float>& x) { return {::erfcxf(x.v)}; }
+REPRISE_HD inline Number<double> erfcx(const Number<double>& x) { return {::erfcx(x.v)}; }
+REPRISE_HD inline Number<float> fma(const Number<float>& x, const Number<float>& y, const Number<float>& z) { return {::fmaf(x.v, y.v, z.v)}; }
+REPRISE_HD inline Number<double> fma(const Number<double>& x, const Number<double>& y, const Number<double>& z) { return {::fma(x.v, y.v, z.v)}; }
 REPRISE_HD inline Number<float> pow(const Number<float>& x, const Number<float>& y) { return {::powf(x.v, y.v)}; }
 REPRISE_HD inline Number<double> pow(const Number<double>& x, const Number<double>& y) { return {::pow(x.v, y.v)}; }
 REPRISE_HD inline Number<float> fmod(const Number<float>& x, const Number<float>& y) { return {::fmodf(x.v, y.v)}; }
@@ -117,6 +123,19 @@ template <class T>
 REPRISE_HD inline Number<T> sigmoid(const Number<T>& x) {
   const Number<T> one{T(1)}, z = exp(-abs(x));
   return (x < zero(x) ? z : one) / (one + z);
+}
+
+/// exp(-t^2 / 2) for 0 <= t <= 40. What rounding the square lost is put back.
+template <class T>
+REPRISE_HD inline Number<T> gaussian(const Number<T>& t) {
+  const Number<T> half = constant(t, -0.5), square = t * t, y = exp(half * square);
+  return fma(half * fma(t, t, -square), y, y);
+}
+
+/// The probability of more than t of a normal distribution, over gaussian(t), for 0 <= t <= 40.
+template <class T>
+REPRISE_HD inline Number<T> scaled_tail(const Number<T>& t) {
+  return constant(t, 0.5) * erfcx(t * constant(t, 0.70710678118654752));
 }
 
 /// a - b floor(a / b) without rounding of the parts; 0 for an integer divided by 0, since a kernel

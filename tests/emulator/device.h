@@ -123,6 +123,13 @@ inline unsigned __match_any_sync(unsigned mask, unsigned long long value) {
   return same;
 }
 
+// exp(x^2) erfc x, which the C library lacks.
+inline double erfcx(double x) {
+  const long double wide = x;
+  return static_cast<double>(std::exp(wide * wide) * std::erfc(wide));
+}
+inline float erfcxf(float x) { return static_cast<float>(erfcx(static_cast<double>(x))); }
+
 template <class T>
 T __ldg(const T* p) {
   return *p;

@@ -119,6 +119,7 @@ std::map<std::string, GoldenOp> elementwise_ops() {
       {"tanh", unary(tanh)},
       {"sigmoid", unary(sigmoid)},
       {"relu", unary(relu)},
+      {"gelu", one([](In x, Attrs a) { return gelu(x[0], a["approximate"].get<std::string>()); })},
       {"sign", unary(sign)},
       {"log", unary(log)},
       {"sqrt", unary(sqrt)},
@@ -220,7 +221,7 @@ const std::set<std::string>& missing_ops() {
   static const std::set<std::string> names{
       // elementwise
       "sin", "cos", "erf", "square", "floor", "ceil", "round", "expm1", "rsqrt", "reciprocal",
-      "log1p", "leaky_relu", "elu", "gelu", "silu", "softplus", "hardtanh", "remainder",
+      "log1p", "leaky_relu", "elu", "silu", "softplus", "hardtanh", "remainder",
       // reduce
       "cumsum", "prod", "median", "logsumexp", "var", "std", "norm",
       // movement

@@ -53,6 +53,24 @@ T modulo(T a, T b) {
   return r != 0 && (r < 0) != (b < 0) ? static_cast<T>(r + b) : r;
 }
 
+long double gelu_of(long double x) {
+  return std::max(x, -60.0L) / 2 * std::erfc(-x / std::sqrt(2.0L));
+}
+long double gelu_slope(long double x) {
+  x = std::isnan(x) ? x : std::clamp(x, -60.0L, 60.0L);
+  return std::erfc(-x / std::sqrt(2.0L)) / 2 + x * std::exp(-x * x / 2) * M_2_SQRTPI / M_SQRT2 / 2;
+}
+long double gelu_tanh_of(long double x) {
+  const long double u = 2 * std::sqrt(M_2_PIl) * (x + 0.044715L * x * x * x);
+  return std::max(x, -60.0L) / (1 + std::exp(-u));
+}
+long double gelu_tanh_slope(long double x) {
+  x = std::isnan(x) ? x : std::clamp(x, -60.0L, 60.0L);
+  const long double scale = 2 * std::sqrt(M_2_PIl);
+  const long double s = 1 / (1 + std::exp(-scale * (x + 0.044715L * x * x * x)));
+  return s + x * s * (1 - s) * scale * (1 + 3 * 0.044715L * x * x);
+}
+
 #define REPRISE_ELEMENT(Op, expression)                          \
   template <class T>                                             \
   auto element(Op, [[maybe_unused]] T a, [[maybe_unused]] T b) { \
@@ -84,13 +102,31 @@ REPRISE_ELEMENT(Sqrt, std::sqrt(a))
 REPRISE_ELEMENT(Tanh, std::tanh(a))
 REPRISE_ELEMENT(Sigmoid, 1 / (1 + std::exp(-a)))
 REPRISE_ELEMENT(Pow, std::pow(a, b))
+REPRISE_ELEMENT(Gelu, T(gelu_of(a)))
+REPRISE_ELEMENT(GeluTanh, T(gelu_tanh_of(a)))
+REPRISE_ELEMENT(GeluGrad, T(a* gelu_slope(b)))
+REPRISE_ELEMENT(GeluTanhGrad, T(a* gelu_tanh_slope(b)))
 #undef REPRISE_ELEMENT
 
+/// Where a derivative is 0, what is near has the error of its terms; the argument of the
+/// approximation's exponential is rounded.
+template <class Op>
+constexpr int kTolerance = 8;
+template <>
+constexpr int kTolerance<GeluTanh> = 24;
+template <class Op>
+constexpr int kErrorOfTerms = 0;
+template <>
+constexpr int kErrorOfTerms<GeluGrad> = 4;
+template <>
+constexpr int kErrorOfTerms<GeluTanhGrad> = 8;
+
 template <class T>
-bool close(T got, T expected) {
+bool close(T got, T expected, [[maybe_unused]] int tolerance = 8, [[maybe_unused]] T absolute = 0) {
   if (got == expected || (is_nan(got) && is_nan(expected))) return true;
   if constexpr (std::is_floating_point_v<T>) {
-    return std::abs(got - expected) <= 8 * std::numeric_limits<T>::epsilon() * std::abs(expected);
+    return std::abs(got - expected) <=
+           std::numeric_limits<T>::epsilon() * (tolerance * std::abs(expected) + absolute);
   }
   return false;
 }
@@ -132,7 +168,8 @@ void expect_loop(cpu::Loop loop) {
   const Op op;
   loop(&op, n, operands);
   for (size_t i = 0; i < n; ++i) {
-    ASSERT_TRUE(close<Result>(out[i], element(op, a[i], b[i])))
+    ASSERT_TRUE(close<Result>(out[i], element(op, a[i], b[i]), kTolerance<Op>,
+                              Result(kErrorOfTerms<Op> * std::abs(double(a[i])))))
         << Op::name << " of " << +a[i] << ", " << +b[i] << " gave " << +out[i];
   }
   ASSERT_EQ(out[n], Result(77));

@@ -131,6 +131,25 @@ TYPED_TEST(Functions, Sigmoid) {
       this->samples());
 }
 
+// The exact one keeps its digits to where it is no normal number; the argument of the other one's
+// exponential is rounded, which shows where that is large.
+TYPED_TEST(Functions, Gelu) {
+  using T = TypeParam;
+  const auto exact = [](auto x, auto) {
+    using W = decltype(x);
+    return std::max(x, W(-60)) / 2 * std::erfc(-x * W(M_SQRT1_2l));
+  };
+  const auto approximate = [](auto x, auto) {
+    using W = decltype(x);
+    const W u = W(2 * std::sqrt(M_2_PIl)) * (x + W(0.044715l) * x * x * x);
+    return std::max(x, W(-60)) / (1 + std::exp(-u));
+  };
+  expect_within(4.7, ElementwiseIndex::Gelu, exact, this->samples());
+  expect_within(7, ElementwiseIndex::GeluTanh, approximate, evenly<T>(-2, 20, 200'000));
+  expect_within(sizeof(T) == 4 ? 200 : 1300, ElementwiseIndex::GeluTanh, approximate,
+                this->samples());
+}
+
 // Near 1, the logarithm is tiny; elsewhere exponents are as large as they can be without overflow.
 TYPED_TEST(Functions, Pow) {
   using T = TypeParam;

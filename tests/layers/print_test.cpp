@@ -35,6 +35,8 @@ TEST(Print, LayersReadAsInPyTorch) {
       {to_string(nn::ReLU()), "ReLU()"},
       {to_string(nn::Tanh()), "Tanh()"},
       {to_string(nn::Sigmoid()), "Sigmoid()"},
+      {to_string(nn::GELU()), "GELU(approximate='none')"},
+      {to_string(nn::GELU("tanh")), "GELU(approximate='tanh')"},
       {to_string(nn::Softmax(1)), "Softmax(dim=1)"},
       {to_string(nn::LogSoftmax(-1)), "LogSoftmax(dim=-1)"},
       {to_string(nn::Flatten()), "Flatten(start_dim=1, end_dim=-1)"},

@@ -99,6 +99,28 @@ REPRISE_ROW(Log, unary_row<Log>(log, std::log, 0.1, 3))
 REPRISE_ROW(Sqrt, unary_row<Sqrt>(sqrt, std::sqrt, 0.1, 3))
 REPRISE_ROW(Tanh, unary_row<Tanh>(tanh, std::tanh))
 REPRISE_ROW(Sigmoid, unary_row<Sigmoid>(sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }))
+inline double gelu_of(double x) { return x / 2 * std::erfc(-x / std::sqrt(2)); }
+inline double gelu_tanh_of(double x) {
+  return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+}
+inline double gelu_grad_of(double gy, double x) {
+  const double density = std::exp(-x * x / 2) / std::sqrt(2 * M_PI);
+  return gy * (std::erfc(-x / std::sqrt(2)) / 2 + x * density);
+}
+inline double gelu_tanh_grad_of(double gy, double x) {
+  const double scale = std::sqrt(2 / M_PI);
+  const double t = std::tanh(scale * (x + 0.044715 * x * x * x));
+  return gy / 2 * (1 + t + x * (1 - t * t) * scale * (1 + 3 * 0.044715 * x * x));
+}
+REPRISE_ROW(Gelu, unary_row<Gelu>([](const Tensor& x) { return gelu(x); }, gelu_of, -4, 4))
+REPRISE_ROW(GeluTanh, unary_row<GeluTanh>([](const Tensor& x) { return gelu(x, "tanh"); },
+                                          gelu_tanh_of, -4, 4))
+template <class T>
+Tensor apply_two(const Tensor& a, const Tensor& b) {
+  return apply(T{}, a, b);
+}
+REPRISE_ROW(GeluGrad, binary_row<GeluGrad>(apply_two<GeluGrad>, gelu_grad_of))
+REPRISE_ROW(GeluTanhGrad, binary_row<GeluTanhGrad>(apply_two<GeluTanhGrad>, gelu_tanh_grad_of))
 REPRISE_ROW(Add, with_integers(binary_row<Add>(add, [](double a, double b) { return a + b; })))
 REPRISE_ROW(Sub, with_integers(binary_row<Sub>(sub, [](double a, double b) { return a - b; })))
 REPRISE_ROW(Mul, with_integers(binary_row<Mul>(mul, [](double a, double b) { return a * b; })))

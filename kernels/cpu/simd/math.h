@@ -34,6 +34,11 @@ struct Format<float> {
   static constexpr float tanh_terms[] = {-0.333333175605541738f, 0.133325861592481056f,
                                          -0.0538523116931397136f, 0.021071685454003438f,
                                          -0.00627424760665020544f};
+  // scaled_tail t = (c0 + c1 u + ...) / (1 + t / 2) for t <= 15, u = (t - pivot) / (t + pivot)
+  static constexpr float tail_pivot = 4.5f;
+  static constexpr float tail_terms[] = {
+      0.2756110244f,   -0.1251999536f,   0.07229427169f,  -0.02940479145f, 0.005063093803f,
+      0.003235124442f, -0.003182503967f, 0.001233879015f, -6.76344505e-5f, -0.0001460095046f};
 };
 template <>
 struct Format<double> {
@@ -57,6 +62,16 @@ struct Format<double> {
       0.0218694883858582372,   -0.00886323260147206094,  0.00359209203068739508,
       -0.00145554284710583005, 0.000588444491020260728,  -0.000233381576157187806,
       0.000083316461540180462, -0.0000194946955259588098};
+  static constexpr double tail_pivot = 6;  // for t <= 40
+  static constexpr double tail_terms[] = {
+      0.259117257297787397,     -0.10411104788139484,      0.0728214590064502268,
+      -0.0431397132893967014,   0.0203408176512902611,     -0.0062310363813239514,
+      -0.000389400121162567552, 0.00220021411065028482,    -0.00182094570376333195,
+      0.000961101687961493883,  -0.00034431086690100803,   0.0000659318934611305387,
+      8.6427634527827565e-6,    -0.0000104337579292957244, 2.44461859605970328e-6,
+      5.33458985512946304e-7,   -4.42891782199835983e-7,   3.10012540218666322e-8,
+      5.39130217886738684e-8,   -1.24260876809595761e-8,   -6.27332728353771002e-9,
+      1.69125445930190467e-9,   7.13772309108343812e-10};
 };
 template <class V>
 using FormatOf = Format<Element<V>>;
@@ -89,6 +104,31 @@ REPRISE_INLINE Sum<V> exact_sum(const V& a, const V& b) {
   const V value = a + b;
   return {value, b - (value - a)};
 }
+
+#if defined(__FMA__)
+/// a b exactly.
+template <class V>
+REPRISE_INLINE Sum<V> exact_product(const V& a, const V& b) {
+  const V value = a * b;
+  return {value, fma(a, b, -value)};
+}
+#else
+/// The upper half of the digits, so that products of halves are exact (Dekker, 1971).
+template <class V>
+REPRISE_INLINE Sum<V> halves(const V& a) {
+  using Word = typename FormatOf<V>::Bits;
+  constexpr Word lower = (Word{1} << (FormatOf<V>::mantissa_bits / 2 + 1)) - 1;
+  const V upper = bit_cast<V>(bit_cast<Bits<V>>(a) & ~lower);
+  return {upper, a - upper};
+}
+template <class V>
+REPRISE_INLINE Sum<V> exact_product(const V& a, const V& b) {
+  const V value = a * b;
+  const Sum<V> x = halves(a), y = halves(b);
+  return {value,
+          ((x.value * y.value - value) + x.value * y.tail + x.tail * y.value) + x.tail * y.tail};
+}
+#endif
 
 // x + kRounder rounds x to an integer, which then stands in the low bits of the sum.
 template <class T>

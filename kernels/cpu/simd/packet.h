@@ -4,6 +4,7 @@
 // set's namespace. Integers wrap around.
 
 #include "math.h"
+#include "normal.h"
 #include "pow.h"
 
 namespace reprise::cpu::REPRISE_ISA {
@@ -81,6 +82,8 @@ REPRISE_INLINE Flags<T> operator>=(const Packet<T>& a, const Packet<T>& b) { ret
 template <class T>
 REPRISE_INLINE Packet<T> zero(const Packet<T>&) { return {Vec<T>{}}; }
 template <class T>
+REPRISE_INLINE Packet<T> constant(const Packet<T>&, double value) { return {constant<Vec<T>>(static_cast<T>(value))}; }
+template <class T>
 REPRISE_INLINE Packet<T> select(const Flags<T>& flags, const Packet<T>& a, const Packet<T>& b) { return {flags.v ? a.v : b.v}; }
 template <class T>
 REPRISE_INLINE Packet<T> maximum(const Packet<T>& a, const Packet<T>& b) { return {max(a.v, b.v)}; }
@@ -96,6 +99,10 @@ template <class T>
 REPRISE_INLINE Packet<T> tanh(const Packet<T>& x) { return {tanh(x.v)}; }
 template <class T>
 REPRISE_INLINE Packet<T> sigmoid(const Packet<T>& x) { return {sigmoid(x.v)}; }
+template <class T>
+REPRISE_INLINE Packet<T> gaussian(const Packet<T>& t) { return {gaussian(t.v)}; }
+template <class T>
+REPRISE_INLINE Packet<T> scaled_tail(const Packet<T>& t) { return {scaled_tail(t.v)}; }
 template <class T>
 REPRISE_INLINE Packet<T> pow(const Packet<T>& x, const Packet<T>& y) { return {pow(x.v, y.v)}; }
 // clang-format on

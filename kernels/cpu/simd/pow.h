@@ -8,29 +8,6 @@
 
 namespace reprise::cpu::REPRISE_ISA {
 
-#if defined(__FMA__)
-/// a b exactly.
-template <class V>
-REPRISE_INLINE Sum<V> exact_product(const V& a, const V& b) {
-  const V value = a * b;
-  return {value, fma(a, b, -value)};
-}
-#else
-/// The upper half of the digits, so that products of halves are exact (Dekker, 1971).
-template <class V>
-REPRISE_INLINE Sum<V> halves(const V& a) {
-  const V upper = bit_cast<V>(bit_cast<Bits<V>>(a) & ~uint64_t{0x7ffffff});
-  return {upper, a - upper};
-}
-template <class V>
-REPRISE_INLINE Sum<V> exact_product(const V& a, const V& b) {
-  const V value = a * b;
-  const Sum<V> x = halves(a), y = halves(b);
-  return {value,
-          ((x.value * y.value - value) + x.value * y.tail + x.tail * y.value) + x.tail * y.tail};
-}
-#endif
-
 /// log x as in math.h for finite x > 0, with some eight bits more: 2 s is corrected by the
 /// remainder of its division, and the terms after it are too small for their rounding to matter.
 template <class V>

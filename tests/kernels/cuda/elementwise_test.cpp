@@ -23,6 +23,15 @@ template <>
 constexpr double kUlps<Tanh> = 6;
 template <>
 constexpr double kUlps<Sigmoid> = 6;
+// In the tail of an approximation its argument is large and rounded.
+template <>
+constexpr double kUlps<Gelu> = 8;
+template <>
+constexpr double kUlps<GeluTanh> = 512;
+template <>
+constexpr double kUlps<GeluGrad> = 64;
+template <>
+constexpr double kUlps<GeluTanhGrad> = 512;
 template <>
 constexpr double kUlps<Pow> = 64;
 
