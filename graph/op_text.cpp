@@ -36,12 +36,13 @@ struct Ops {};
 #define REPRISE_ITEM(T) T,
 using AllOps =
     Ops<REPRISE_ELEMENTWISE_OPS(REPRISE_ITEM) Copy, Cat, Conv2d, Conv2dInputGrad, Conv2dWeightGrad,
-        Full, Arange, Gather, GatherGrad, IndexSelect, IndexSelectGrad, MatMul, Linear, BatchNorm,
-        BatchNormGrad, MaxPool2d, MaxPool2dGrad, MaxPool2dGather, AvgPool2d, AvgPool2dGrad,
-        RandomBlocks, NextBlocks, Random, Dropout, Sum, MaxDim, Softmax, LogSoftmax, SgdStep,
-        AdamStep, Unscale, UpdateScale, ViewAs, Permute, Expand, StridedSlice, SliceGrad, Fused,
-        FusedConv2d, FusedConv2dInputGrad, PackConvWeight, FusedMaxPool2d, FusedMaxPool2dGrad,
-        FusedLinear, LogSoftmaxGather, LogSoftmaxGatherGrad, ToDevice, ToMemoryFormat, After>;
+        Full, Arange, Gather, GatherGrad, IndexSelect, IndexSelectGrad, MatMul, Linear,
+        LinearWeightGrad, BatchNorm, BatchNormGrad, MaxPool2d, MaxPool2dGrad, MaxPool2dGather,
+        AvgPool2d, AvgPool2dGrad, RandomBlocks, NextBlocks, Random, Dropout, Sum, MaxDim, Softmax,
+        LogSoftmax, SgdStep, AdamStep, Unscale, UpdateScale, ViewAs, Permute, Expand, StridedSlice,
+        SliceGrad, Fused, FusedConv2d, FusedConv2dInputGrad, PackConvWeight, FusedMaxPool2d,
+        FusedMaxPool2dGrad, FusedLinear, LogSoftmaxGather, LogSoftmaxGatherGrad, ToDevice,
+        ToMemoryFormat, After>;
 #undef REPRISE_ITEM
 
 struct Entry {

@@ -47,9 +47,31 @@ Metas Linear::infer(std::span<const Meta> in) const {
 
 Tensors Linear::vjp(const Vjp& v) const {
   const Tensor &gy = v.gy[0], &x = v.in[0], &w = v.in[1];
+  if (v.in.size() == 3 && v.needs[1] && v.needs[2]) {
+    const Tensors both = dispatch(Model(LinearWeightGrad{}), Tensors{gy, x});
+    return {v.needs[0] ? apply(MatMul{}, gy, w) : Tensor(), both[0], both[1]};
+  }
   Tensors g{v.needs[0] ? apply(MatMul{}, gy, w) : Tensor(),
             v.needs[1] ? apply(MatMul{}, transposed(gy), x) : Tensor()};
   if (v.in.size() == 3) g.push_back(v.needs[2] ? sum(gy, 0) : Tensor());
+  return g;
+}
+
+Metas LinearWeightGrad::infer(std::span<const Meta> in) const {
+  check_count(name, in, 2);
+  check_floating(name, in);
+  const Shape &gy = in[0].shape, &x = in[1].shape;
+  check(gy.size() == 2 && x.size() == 2 && gy[0] == x[0], ErrorKind::Shape,
+        "linear_weight_grad: expected a gradient [N, out] and x [N, in], got ", gy, " and ", x);
+  return {checked_meta(name, {gy[1], x[1]}, in[0].dtype), Meta({gy[1]}, in[0].dtype)};
+}
+
+// Both are bilinear: what comes back is a linear layer of the gradients.
+Tensors LinearWeightGrad::vjp(const Vjp& v) const {
+  const Tensor &gw = v.gy[0], &gb = v.gy[1], &gy = v.in[0], &x = v.in[1];
+  Tensors g(2);
+  if (v.needs[0]) g[0] = gw.defined() ? linear(x, gw, gb) : expand(gb, gy.shape());
+  if (v.needs[1]) g[1] = gw.defined() ? apply(MatMul{}, gy, gw) : zeros_like(x);
   return g;
 }
 

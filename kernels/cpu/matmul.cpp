@@ -2,6 +2,8 @@
 // they lie; transposes and broadcast batches cost no copy.
 
 #include "../../core/ops/fused_linear.h"
+#include "../../core/ops/reduce.h"
+#include "../../core/tensor.h"
 #include "../cuda/product.h"
 #include "gemm.h"
 #include "simd/elementwise.h"
@@ -83,6 +85,19 @@ size_t Linear::workspace(std::span<const Meta> in, Device device) const {
 }
 
 void Linear::cpu(const Launch& l) const { linear(l, nullptr); }
+
+size_t LinearWeightGrad::workspace(std::span<const Meta> in, Device device) const {
+  const Shape &gy = in[0].shape, &x = in[1].shape;
+  return std::max(workspace_of(device, in[0].dtype, 1, gy[1], x[1], gy[0]),
+                  Model(Sum{{0}, false}).workspace(in.first(1), device));
+}
+
+void LinearWeightGrad::cpu(const Launch& l) const {
+  visit_floating(name, l.out[0].meta->dtype, [&]<class T>() {
+    cpu::gemm(gemm_of<T>(Matrix(l.in[0]).transposed(), Matrix(l.in[1]), l.out[0]), l.workspace);
+  });
+  Sum{{0}, false}.cpu({l.in.first(1), l.out.subspan(1), l.workspace, l.stream});
+}
 
 void FusedLinear::cpu(const Launch& l) const {
   const ElementwiseIndex index = elementwise_index(activation);

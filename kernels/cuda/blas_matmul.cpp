@@ -67,7 +67,8 @@ Layout layout_of(const BlasProduct& p, const BlasMatrix& m) {
   return layout;
 }
 
-Operation operation_of(const BlasProduct& p, const void* bias) {
+/// `vector` is the bias, or what the sums go to.
+Operation operation_of(const BlasProduct& p, const void* vector) {
   const Types types = types_of(p);
   cublasLtMatmulDesc_t made = nullptr;
   REPRISE_CUDA_CHECK(blas().cublasLtMatmulDescCreate(&made, types.compute, types.scale));
@@ -75,8 +76,18 @@ Operation operation_of(const BlasProduct& p, const void* bias) {
   const auto said = [](const BlasMatrix& m) { return m.transposed ? CUBLAS_OP_T : CUBLAS_OP_N; };
   set(operation, CUBLASLT_MATMUL_DESC_TRANSA, said(p.a));
   set(operation, CUBLASLT_MATMUL_DESC_TRANSB, said(p.b));
-  if (p.bias) set(operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
+  if (p.tail != BlasTail::none) set(operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, vector);
   return operation;
+}
+
+cublasLtEpilogue_t epilogue_of(BlasTail tail, bool relu) {
+  switch (tail) {
+    case BlasTail::none: return relu ? CUBLASLT_EPILOGUE_RELU : CUBLASLT_EPILOGUE_DEFAULT;
+    case BlasTail::bias: return relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS;
+    case BlasTail::bias_gelu: return CUBLASLT_EPILOGUE_GELU_BIAS;
+    case BlasTail::sums: break;
+  }
+  return CUBLASLT_EPILOGUE_BGRADB;  // the rows of our A are the columns of its B
 }
 
 /// All but the addresses and the algorithm.
@@ -84,16 +95,14 @@ struct Descriptors {
   Operation operation;
   Layout a, b, c;
 
-  Descriptors(const BlasProduct& p, const void* bias)
-      : operation(operation_of(p, bias)),
+  Descriptors(const BlasProduct& p, const void* vector)
+      : operation(operation_of(p, vector)),
         a(layout_of(p, p.a)),
         b(layout_of(p, p.b)),
         c(layout_of(p, p.c)) {}
 
-  void set_epilogue(bool bias, bool relu) {
-    const cublasLtEpilogue_t plain[] = {CUBLASLT_EPILOGUE_DEFAULT, CUBLASLT_EPILOGUE_RELU};
-    const cublasLtEpilogue_t biased[] = {CUBLASLT_EPILOGUE_BIAS, CUBLASLT_EPILOGUE_RELU_BIAS};
-    set(operation, CUBLASLT_MATMUL_DESC_EPILOGUE, (bias ? biased : plain)[relu]);
+  void set_epilogue(cublasLtEpilogue_t epilogue) {
+    set(operation, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue);
   }
 };
 
@@ -114,17 +123,17 @@ Preference preference_of(const BlasProduct& p, size_t workspace) {
 
 /// The best algorithm that can do both without and with a ReLU, so that a fused product has the
 /// bits of a plain one. None when there is none.
-std::optional<Algorithm> choose(const BlasProduct& p, const void* bias, size_t workspace) {
+std::optional<Algorithm> choose(const BlasProduct& p, const void* vector, size_t workspace) {
   const Preference preference = preference_of(p, workspace);
-  Descriptors d(p, bias);
-  d.set_epilogue(p.bias, p.bias);
+  Descriptors d(p, vector);
+  d.set_epilogue(epilogue_of(p.tail, p.tail == BlasTail::bias));
   std::array<cublasLtMatmulHeuristicResult_t, 8> best{};
   int found = 0;
   const cublasStatus_t status = blas().cublasLtMatmulAlgoGetHeuristic(
       blas_handle(), d.operation.get(), d.a.get(), d.b.get(), d.c.get(), d.c.get(),
       preference.get(), static_cast<int>(best.size()), best.data(), &found);
   if (status == CUBLAS_STATUS_ALLOC_FAILED) check_status(status, "cublasLtMatmulAlgoGetHeuristic");
-  d.set_epilogue(p.bias, false);
+  d.set_epilogue(epilogue_of(p.tail, false));
   for (int i = 0; i < found; ++i) {
     const cublasLtMatmulHeuristicResult_t& it = best[static_cast<size_t>(i)];
     cublasLtMatmulHeuristicResult_t plain{};
@@ -146,14 +155,14 @@ class Choices {
     return choices;
   }
 
-  std::optional<Algorithm> of(const BlasProduct& p, const void* bias, size_t workspace) {
+  std::optional<Algorithm> of(const BlasProduct& p, const void* vector, size_t workspace) {
     const std::pair key(current_device(), p);
     {
       std::lock_guard lock(mutex_);
       const auto at = chosen_.find(key);
       if (at != chosen_.end()) return at->second;
     }
-    const std::optional<Algorithm> chosen = choose(p, bias, workspace);
+    const std::optional<Algorithm> chosen = choose(p, vector, workspace);
     std::lock_guard lock(mutex_);
     return chosen_.emplace(key, chosen).first->second;
   }
@@ -163,10 +172,12 @@ class Choices {
   std::map<std::pair<int, BlasProduct>, std::optional<Algorithm>> chosen_;
 };
 
+const void* vector_of(const Product& p) { return p.sums != nullptr ? p.sums : p.bias; }
+
 void run(const Product& p, const BlasProduct& how, const Algorithm& algorithm, void* workspace,
          size_t bytes, reprise::Stream stream) {
-  Descriptors d(how, p.bias);
-  d.set_epilogue(how.bias, p.relu);
+  Descriptors d(how, vector_of(p));
+  d.set_epilogue(epilogue_of(how.tail, p.relu));
   const double one64 = 1, zero64 = 0;
   const float one32 = 1, zero32 = 0;
   const bool wide = p.dtype == float64;
@@ -185,7 +196,7 @@ bool try_blas(const Product& p, void* workspace, reprise::Stream stream) {
   const std::optional<BlasProduct> how = blas_product(p, allow_tf32());
   if (!how) return false;
   const size_t bytes = product_workspace(p.batch, p.m, p.n) - kWorkspaceAlignment;
-  const std::optional<Algorithm> algorithm = Choices::all().of(*how, p.bias, bytes);
+  const std::optional<Algorithm> algorithm = Choices::all().of(*how, vector_of(p), bytes);
   if (!algorithm) return false;
   const auto begin = reinterpret_cast<uintptr_t>(workspace);
   const uintptr_t aligned = (begin + kWorkspaceAlignment - 1) / kWorkspaceAlignment;

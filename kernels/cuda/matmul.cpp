@@ -1,6 +1,9 @@
 // MatMul and Linear: cuBLASLt where it can, our own product for all else.
 
+#include "../../core/cuda.h"
 #include "../../core/ops/fused_linear.h"
+#include "../../core/ops/reduce.h"
+#include "../../core/tensor.h"
 #include "activation.h"
 #include "blas_matmul.h"
 #include "gemm.h"
@@ -17,11 +20,22 @@ void multiply(const Product& product, const Launch& l) {
   gemm(p, l.stream);
 }
 
+/// cuBLASLt's GELU has other bits than the op; who allows TF32 has given up more than that.
+bool gelu_in_product(const Product& p, Activation activation) {
+  return activation == Activation::gelu_tanh && p.bias != nullptr && p.dtype == float32 &&
+         p.m != 0 && p.n != 0 && allow_tf32();
+}
+
 void linear(const Launch& l, Activation activation) {
   Product p = product_of(l.in[0], l.in[1], l.out[0]);
   p.b = p.b.transposed();
   if (l.in.size() == 3) p.bias = l.in[2].data;
   p.relu = activation == Activation::relu;
+  if (gelu_in_product(p, activation)) {
+    p.gelu = true;
+    if (try_blas(p, l.workspace, l.stream)) return;
+    p.gelu = false;
+  }
   multiply(p, l);
   if (l.out[0].meta->numel() != 0) activate_in_place(activation, l);
 }
@@ -34,6 +48,21 @@ void MatMul::cuda(const Launch& l) const {
 }
 
 void Linear::cuda(const Launch& l) const { cuda::linear(l, Activation::none); }
+
+void LinearWeightGrad::cuda(const Launch& l) const {
+  const View &gy = l.in[0], &x = l.in[1];
+  Meta turned = *gy.meta;
+  std::swap(turned.shape[0], turned.shape[1]);
+  std::swap(turned.strides[0], turned.strides[1]);
+  cuda::Product p = cuda::product_of({gy.data, &turned}, x, l.out[0]);
+  p.sums = l.out[1].data;
+  if (l.out[0].meta->numel() != 0 && cuda::try_blas(p, l.workspace, l.stream)) return;
+  p.sums = nullptr;
+  cuda::multiply(p, l);
+  if (l.out[1].meta->numel() == 0) return;
+  Model(Sum{{0}, false})
+      .launch(gy.meta->device, {l.in.first(1), l.out.subspan(1), l.workspace, l.stream});
+}
 
 void FusedLinear::cuda(const Launch& l) const { cuda::linear(l, activation); }
 

@@ -69,8 +69,13 @@ std::optional<BlasProduct> blas_product(const Product& p, bool tf32) {
   const std::optional<BlasMatrix> b = blas_matrix(p.k, p.m, p.a.transposed(), p.batch);
   if (!a || !b) return std::nullopt;
   const int64_t step = p.batch == 1 ? 0 : p.m * p.n;
-  const BlasMatrix c{p.n, p.m, p.n, step, false, alignment_of(p.c, p.bias)};
-  return BlasProduct{p.dtype, p.batch, *a, *b, c, p.bias != nullptr, tf32 && p.dtype == float32};
+  const BlasMatrix c{p.n,  p.m,   p.n,
+                     step, false, alignment_of(p.c, p.sums != nullptr ? p.sums : p.bias)};
+  const BlasTail tail = p.sums != nullptr   ? BlasTail::sums
+                        : p.gelu            ? BlasTail::bias_gelu
+                        : p.bias != nullptr ? BlasTail::bias
+                                            : BlasTail::none;
+  return BlasProduct{p.dtype, p.batch, *a, *b, c, tail, tf32 && p.dtype == float32};
 }
 
 }  // namespace reprise::cuda

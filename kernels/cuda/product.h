@@ -20,14 +20,16 @@ struct Factor {
 };
 
 /// C = A[m, k] B[k, n] + bias[n], and 0 where that is negative, for each matrix of a batch. C is
-/// dense.
+/// dense. Of one matrix, the rows of A may be added up on the way; then there is no bias.
 struct Product {
   DType dtype = float32;
   int64_t batch = 1, m = 0, n = 0, k = 0;
   Factor a, b;
   void* c = nullptr;
   const void* bias = nullptr;  ///< or null
+  void* sums = nullptr;        ///< [m], only by cuBLASLt, or null
   bool relu = false;
+  bool gelu = false;  ///< by its approximation after the bias, only by cuBLASLt
 };
 
 /// Bytes of scratch that cuBLASLt may use: sums of parts of a long k, for results up to a size at
@@ -56,12 +58,15 @@ struct BlasMatrix {
   friend auto operator<=>(const BlasMatrix&, const BlasMatrix&) = default;
 };
 
+/// What happens beside a product; a ReLU may come on top of the first two.
+enum class BlasTail : uint8_t { none, bias, bias_gelu, sums };
+
 /// C^T = B^T A^T in its terms: all that the choice of an algorithm depends on, but for the device.
 struct BlasProduct {
   DType dtype = float32;
   int64_t batch = 1;
   BlasMatrix a, b, c;  ///< what is called B^T, A^T and C^T above
-  bool bias = false;
+  BlasTail tail = BlasTail::none;
   bool tf32 = false;
 
   friend auto operator<=>(const BlasProduct&, const BlasProduct&) = default;

@@ -227,6 +227,7 @@ Table bad_reduce_calls() {
 Table matmul_calls() {
   return {call(MatMul{}, {f32({2, 3}), f32({3, 4})}),
           call(Linear{}, {f32({2, 3}), f32({4, 3}), f32({4})}),
+          call(LinearWeightGrad{}, {f32({2, 4}), f32({2, 3})}),
           call(FusedLinear{}, {f32({2, 3}), f32({4, 3}), f32({4})})};
 }
 Table bad_matmul_calls() {
@@ -246,6 +247,9 @@ Table bad_matmul_calls() {
           call(Linear{}, {f32({2, 3}), f32({4, 3}), f64({4})}),
           call(Linear{}, {f32({2, 3}), f32({4, 3}), apart({4})}),
           call(Linear{}, {wide({kHuge, 0}), wide({kHuge, 0})}),
+          call(LinearWeightGrad{}, {f32({2, 4}), f32({3, 2})}),
+          call(LinearWeightGrad{}, {f32({2, 4}), f32({2})}),
+          call(LinearWeightGrad{}, {f32({2, 4}), f64({2, 3})}),
           call(FusedLinear{}, {f32({2, 3}), f32({4, 3}), apart({4})}),
           call(FusedLinear{}, {f32({2, 3}), f32({4, 3})})};
 }

@@ -71,4 +71,22 @@ REPRISE_ROW(Linear, [] {
   return row;
 }())
 
+REPRISE_ROW(LinearWeightGrad, [] {
+  OpRow row;
+  row.name = "linear_weight_grad";
+  row.f = [](const Tensors& in) { return dispatch(Model(LinearWeightGrad{}), in); };
+  row.reference = [](const Arrays& in) {
+    const int64_t n = in[0].shape[0], out = in[0].shape[1];
+    Array turned({out, n}), sums({out});
+    for_each_index(turned.shape, [&](const Shape& i) {
+      turned.at(i) = in[0].at({i[1], i[0]});
+      sums.at({i[0]}) += turned.at(i);
+    });
+    return Arrays{multiply(turned, in[1])[0], sums};
+  };
+  row.operands = {{{5, 7}}, {{5, 6}}};
+  row.sizes = {{{{8, 4}}, {{8, 4}}}, {{{64, 128}}, {{64, 128}}}, {{{512, 512}}, {{512, 512}}}};
+  return row;
+}())
+
 }  // namespace reprise::op_rows

@@ -1,0 +1,242 @@
+// Products through cuBLASLt, which the emulated device plays: what kernels/cuda tells it is
+// allowed, and the results are the CPU's. Operands are whole numbers, whose sums are exact in any
+// order.
+
+#include "blas.h"
+
+#include <cmath>
+
+#include "../../autograd/tape.h"
+#include "../../core/cuda.h"
+#include "../../core/dispatch.h"
+#include "../../core/ops/fused_linear.h"
+#include "../../core/random.h"
+#include "../../graph/training_step.h"
+#include "../../kernels/cuda/handles.h"
+#include "../../layers/nn.h"
+#include "../../optim/optim.h"
+#include "../core/expect.h"
+#include "../kernels/op_testing.h"
+#include "../op_rows/row_inputs.h"
+
+namespace reprise {
+namespace {
+
+using emulator::PlayedBlas;
+using op_testing::sample;
+using test::expect_error;
+using test::expect_tensor;
+
+Tensor whole(const Shape& shape, DType dtype, uint64_t seed) {
+  return (sample(shape, float64, seed) * 2).to(int64).to(dtype);
+}
+
+class EmulatedBlas : public testing::Test {
+ protected:
+  EmulatedBlas() { PlayedBlas::misuses(); }
+  ~EmulatedBlas() override { EXPECT_EQ(PlayedBlas::misuses(), ""); }
+
+  /// f of tensors on the device is f of them on the CPU, and made of `products` products.
+  template <class F>
+  static void expect_same(F f, const Tensors& in, int products = 1, double tolerance = 0) {
+    const NoGradGuard no_grad;
+    Tensors there;
+    for (const Tensor& x : in) there.push_back(x.cuda());
+    const int before = PlayedBlas::products();
+    const Tensor got = f(there);
+    EXPECT_EQ(PlayedBlas::products() - before, products);
+    expect_tensor(got.cpu().to(float64), f(in).to(float64), tolerance);
+  }
+
+  PlayedBlas played_;
+};
+
+constexpr DType kFloats[] = {float32, float64, float16, bfloat16};
+
+TEST_F(EmulatedBlas, IsThereWhileItIsPlayed) {
+  EXPECT_TRUE(cuda::has_blas());
+  EXPECT_EQ(&cuda::blas(), cuda::played_blas.load());
+}
+
+TEST_F(EmulatedBlas, MultipliesInAllDTypesAndLayouts) {
+  const auto product = [](const Tensors& x) { return matmul(x[0], x[1]); };
+  const auto turned = [](const Tensors& x) { return matmul(x[0].mT(), x[1].mT()); };
+  const auto part = [](const Tensors& x) {
+    return matmul(x[0].slice(-1, 0, 4), x[1].slice(-2, 1, 5));
+  };
+  const auto apart = [](const Tensors& x) {  // neither rows nor columns are dense
+    return matmul(x[0].slice(-1, 0, {}, 2), x[1].slice(-2, 0, {}, 2));
+  };
+  for (const DType dtype : kFloats) {
+    for (const auto [m, n, k] :
+         {std::array<int64_t, 3>{1, 1, 1}, {17, 9, 5}, {1, 8, 16}, {32, 1, 8}, {16, 24, 32}}) {
+      SCOPED_TRACE(testing::Message() << to_string(dtype) << ' ' << m << ' ' << n << ' ' << k);
+      expect_same(product, {whole({m, k}, dtype, 1), whole({k, n}, dtype, 2)});
+      expect_same(turned, {whole({k, m}, dtype, 1), whole({n, k}, dtype, 2)});
+    }
+    expect_same(part, {whole({6, 7}, dtype, 1), whole({7, 8}, dtype, 2)});
+    expect_same(apart, {whole({6, 8}, dtype, 1), whole({8, 5}, dtype, 2)}, 0);
+    expect_same(product, {whole({3, 6, 7}, dtype, 1), whole({3, 7, 8}, dtype, 2)});
+    expect_same(turned, {whole({3, 7, 6}, dtype, 1), whole({3, 8, 7}, dtype, 2)});
+    const auto shared = [](const Tensors& x) {
+      return matmul(x[0], x[1].expand({3, x[1].size(0), x[1].size(1)}));
+    };
+    expect_same(shared, {whole({3, 6, 7}, dtype, 1), whole({7, 8}, dtype, 2)});
+  }
+}
+
+TEST_F(EmulatedBlas, AddsBiasAndActivates) {
+  for (const DType dtype : kFloats) {
+    const Tensors in{whole({6, 8}, dtype, 1), whole({16, 8}, dtype, 2), whole({16}, dtype, 3)};
+    expect_same([](const Tensors& x) { return linear(x[0], x[1]); }, in);
+    expect_same([](const Tensors& x) { return linear(x[0], x[1], x[2]); }, in);
+    for (const Activation activation : {Activation::none, Activation::relu, Activation::sigmoid}) {
+      const auto fused = [&](const Tensors& x) {
+        return apply(FusedLinear{activation}, x[0], x[1], x[2]);
+      };
+      const double rounding = dtype == bfloat16 ? 0x1p-8 : dtype == float16 ? 0x1p-11 : 1e-6;
+      expect_same(fused, in, 1, activation == Activation::sigmoid ? rounding : 0);
+    }
+  }
+  EXPECT_GT(PlayedBlas::products(CUBLASLT_EPILOGUE_RELU_BIAS), 0);
+  EXPECT_GT(PlayedBlas::products(CUBLASLT_EPILOGUE_BIAS), 0);
+}
+
+TEST_F(EmulatedBlas, GivesFusedProductsTheBitsOfSingleOnes) {
+  const Tensor x = sample({20, 48}).cuda(), w = sample({32, 48}, float32, 2).cuda();
+  const Tensor bias = sample({32}, float32, 3).cuda();
+  const Tensor fused = apply(FusedLinear{Activation::relu}, x, w, bias);
+  expect_tensor(fused.cpu(), relu(linear(x, w, bias)).cpu());
+}
+
+TEST_F(EmulatedBlas, LeavesGeluToTheLibraryWhereTF32IsAllowed) {
+  const Tensors in{whole({6, 8}, float32, 1), whole({16, 8}, float32, 2), whole({16}, float32, 3)};
+  const auto fused = [](const Tensors& x) {
+    return apply(FusedLinear{Activation::gelu_tanh}, x[0], x[1], x[2]);
+  };
+  const int before = PlayedBlas::products(CUBLASLT_EPILOGUE_GELU_BIAS);
+  expect_same(fused, in, 1, 1e-5);
+  EXPECT_EQ(PlayedBlas::products(CUBLASLT_EPILOGUE_GELU_BIAS), before);
+  cuda::set_allow_tf32(true);
+  expect_same(fused, in, 1, 1e-5);
+  cuda::set_allow_tf32(false);
+  EXPECT_EQ(PlayedBlas::products(CUBLASLT_EPILOGUE_GELU_BIAS), before + 1);
+}
+
+TEST_F(EmulatedBlas, SumsGradientsOfABiasOnTheWay) {
+  for (const DType dtype : kFloats) {
+    const int before = PlayedBlas::products(CUBLASLT_EPILOGUE_BGRADB);
+    for (const int k : {0, 1}) {
+      const auto grads = [&](const Tensors& x) {
+        return dispatch(Model(LinearWeightGrad{}), x)[static_cast<size_t>(k)];
+      };
+      expect_same(grads, {whole({9, 6}, dtype, 1), whole({9, 7}, dtype, 2)});
+      expect_same(grads, {whole({6, 16}, dtype, 1).t(), whole({8, 16}, dtype, 2).t()});
+      const auto of_one_row = [&](const Tensors& x) { return grads({x[0].expand({9, 6}), x[1]}); };
+      expect_same(of_one_row, {whole({1, 6}, dtype, 1), whole({9, 7}, dtype, 2)}, 0);
+    }
+    EXPECT_EQ(PlayedBlas::products(CUBLASLT_EPILOGUE_BGRADB) - before, 4);
+  }
+}
+
+TEST_F(EmulatedBlas, RunsTheRowsOfProducts) {
+  for (const op_rows::OpRow& row : op_rows::all_rows()) {
+    if (row.name != "matmul" && row.name != "linear" && row.name != "fused_linear" &&
+        row.name != "linear_weight_grad")
+      continue;
+    SCOPED_TRACE(row.name);
+    for (const DType dtype : kFloats) {
+      const double tolerance = is_half(dtype)     ? 4 * op_rows::rounding_of(dtype)
+                               : dtype == float32 ? 1e-5
+                                                  : 1e-12;
+      const Tensors in = op_rows::draw_all(row.operands, dtype);
+      expect_same([&](const Tensors& x) { return row.f(x)[0]; }, in, 1, 8 * tolerance);
+    }
+  }
+}
+
+TEST_F(EmulatedBlas, ReadsTF32WhereItIsAllowed) {
+  const Tensor a = sample({8, 16}).cuda(), b = (sample({16, 8}, float32, 2) * 1.0001).cuda();
+  const Tensor exact = matmul(a, b);
+  cuda::set_allow_tf32(true);
+  const Tensor cut = matmul(a, b);
+  cuda::set_allow_tf32(false);
+  EXPECT_GT((exact - cut).abs().max().cpu().item<float>(), 0);
+  expect_tensor(cut.cpu(), exact.cpu(), 0.05);
+}
+
+/// A step of training, eager and compiled, the latter as one captured graph from its second run on.
+TEST_F(EmulatedBlas, TrainsAsTheCpuDoes) {
+  const auto train = [](Device device, bool compiled) {
+    manual_seed(3);
+    nn::Sequential model(nn::Linear(12, 16), nn::ReLU(), nn::Linear(16, 8), nn::GELU("tanh"),
+                         nn::Linear(8, 4));
+    model.to(device);
+    optim::SGD sgd(model.parameters(), {.lr = 0.05});
+    const Tensor x = sample({10, 12}).to(device), wanted = sample({10, 4}, float32, 2).to(device);
+    const auto loss_of = [](const Tensor& y, const Tensor& to) { return mse_loss(y, to); };
+    if (compiled) {
+      TrainingStep step = compile_training_step(model, loss_of, sgd, {x, wanted});
+      for (int i = 0; i < 4; ++i) step(x, wanted);
+      EXPECT_NE(step.program().replay().find("one CUDA graph"), std::string::npos);
+    } else {
+      for (int i = 0; i < 4; ++i) {
+        sgd.zero_grad();
+        loss_of(model(x), wanted).backward();
+        sgd.step();
+      }
+    }
+    return model(x).detach().cpu();
+  };
+  const Tensor expected = train(Device::cpu(), false), eager = train(Device::cuda(), false);
+  expect_tensor(eager, expected, 1e-5);
+  expect_tensor(train(Device::cuda(), true), eager);
+}
+
+// ---- what it refuses --------------------------------------------------------------------------
+
+TEST(EmulatedBlasRules, AreThoseOfTheDocumentation) {
+  const PlayedBlas played;
+  const cuda::BlasLibrary& blas = cuda::blas();
+  cublasLtMatmulDesc_t op = nullptr;
+  EXPECT_NE(blas.cublasLtMatmulDescCreate(&op, CUBLAS_COMPUTE_32F, CUDA_R_64F),
+            CUBLAS_STATUS_SUCCESS);
+  ASSERT_EQ(blas.cublasLtMatmulDescCreate(&op, CUBLAS_COMPUTE_32F, CUDA_R_32F),
+            CUBLAS_STATUS_SUCCESS);
+  const int64_t wide = 0;
+  EXPECT_NE(
+      blas.cublasLtMatmulDescSetAttribute(op, CUBLASLT_MATMUL_DESC_TRANSA, &wide, sizeof wide),
+      CUBLAS_STATUS_SUCCESS);
+  cublasLtMatrixLayout_t narrow = nullptr, square = nullptr;
+  blas.cublasLtMatrixLayoutCreate(&narrow, CUDA_R_32F, 4, 4, 3);
+  blas.cublasLtMatrixLayoutCreate(&square, CUDA_R_32F, 4, 4, 4);
+  cublasLtMatmulPreference_t preference = nullptr;
+  blas.cublasLtMatmulPreferenceCreate(&preference);
+  cublasLtMatmulHeuristicResult_t result{};
+  int found = 0;
+  const auto ask = [&](cublasLtMatrixLayout_t a) {
+    return blas.cublasLtMatmulAlgoGetHeuristic(nullptr, op, a, square, square, square, preference,
+                                               1, &result, &found);
+  };
+  EXPECT_EQ(ask(square), CUBLAS_STATUS_SUCCESS);
+  EXPECT_EQ(PlayedBlas::misuses(),
+            "MatmulDescCreate: a scale of another type\n"
+            "MatmulDescSetAttribute: an attribute of another size\n");
+  EXPECT_NE(ask(narrow), CUBLAS_STATUS_SUCCESS);
+  const cublasLtEpilogue_t biased = CUBLASLT_EPILOGUE_BIAS, masked = CUBLASLT_EPILOGUE_RELU_AUX;
+  blas.cublasLtMatmulDescSetAttribute(op, CUBLASLT_MATMUL_DESC_EPILOGUE, &biased, sizeof biased);
+  EXPECT_NE(ask(square), CUBLAS_STATUS_SUCCESS);
+  blas.cublasLtMatmulDescSetAttribute(op, CUBLASLT_MATMUL_DESC_EPILOGUE, &masked, sizeof masked);
+  EXPECT_NE(ask(square), CUBLAS_STATUS_SUCCESS);
+  EXPECT_EQ(PlayedBlas::misuses(),
+            "MatmulAlgoGetHeuristic: a leading dimension below the rows, or nothing\n"
+            "MatmulAlgoGetHeuristic: no bias\n"
+            "MatmulAlgoGetHeuristic: no aux, or not at 16 bytes\n");
+  blas.cublasLtMatmulPreferenceDestroy(preference);
+  blas.cublasLtMatrixLayoutDestroy(narrow);
+  blas.cublasLtMatrixLayoutDestroy(square);
+  blas.cublasLtMatmulDescDestroy(op);
+}
+
+}  // namespace
+}  // namespace reprise
