@@ -151,7 +151,7 @@ struct GeluGrad : Elementwise<GeluGrad, 2> {
     const auto far = constant(x, 40), a = abs(x), t = select(a < far, a, far);
     const auto below = gaussian(t) * (scaled_tail(t) - t * constant(x, 0.39894228040143268));
     const auto slope = select(x < zero(x), below, constant(x, 1) - below);
-    return gy * select(x == x, slope, x);
+    return select(x == x, gy * slope, x);
   }
   Tensors vjp(const Vjp& v) const;
 };
@@ -178,7 +178,7 @@ struct GeluTanhGrad : Elementwise<GeluTanhGrad, 2> {
     const auto cubic = constant(x, GeluTanh::cubic) * (c * c), u = c * (linear + cubic);
     const auto one = constant(x, 1), z = exp(-abs(u)), part = one / (one + z);
     const auto bend = c * (linear + constant(x, 3) * cubic) * (z * part * part);
-    return gy * select(x == x, select(u < zero(u), z, one) * part + bend, x);
+    return select(x == x, gy * (select(u < zero(u), z, one) * part + bend), x);
   }
   Tensors vjp(const Vjp& v) const;
 };

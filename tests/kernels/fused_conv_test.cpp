@@ -30,6 +30,8 @@ Tensor activated(Activation activation, const Tensor& y) {
     case Activation::relu: return relu(y);
     case Activation::tanh: return tanh(y);
     case Activation::sigmoid: return sigmoid(y);
+    case Activation::gelu: return gelu(y);
+    case Activation::gelu_tanh: return gelu(y, "tanh");
     case Activation::none: break;
   }
   return y;
@@ -66,7 +68,8 @@ void expect_agree(const Case& c, DType dtype) {
     if (scale) y = scaled(y, b[1], b[2]);
     if (residual) y = y + r;
     for (const Activation activation :
-         {Activation::none, Activation::relu, Activation::tanh, Activation::sigmoid}) {
+         {Activation::none, Activation::relu, Activation::tanh, Activation::sigmoid,
+          Activation::gelu, Activation::gelu_tanh}) {
       const Tensor expected = activated(activation, y);
       FusedConv2d op{c.a, bias, scale, residual, activation};
       expect_same_bits(run(op, x, w, b, r), expected);

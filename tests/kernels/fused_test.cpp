@@ -132,6 +132,8 @@ TEST(FusedLinear, HasTheBitsOfTheSingleOps) {
         expect_same_bits(fused(Activation::relu), relu(plain));
         expect_same_bits(fused(Activation::tanh), tanh(plain));
         expect_same_bits(fused(Activation::sigmoid), sigmoid(plain));
+        expect_same_bits(fused(Activation::gelu), gelu(plain));
+        expect_same_bits(fused(Activation::gelu_tanh), gelu(plain, "tanh"));
       });
       expect_same_on_threads([&] { return Tensors{fused(Activation::tanh)}; });
     }

@@ -31,6 +31,8 @@ TEST(FuseConv, TakesResidualAndActivation) {
   EXPECT_EQ(b.fused({b.call(Relu{}, {b.call(Add{}, {b.residual, b.conv()})})}), "fused_conv2d");
   ConvCase c;
   EXPECT_EQ(c.fused({c.call(Tanh{}, {c.conv()})}), "fused_conv2d");
+  ConvCase g;
+  EXPECT_EQ(g.fused({g.call(GeluTanh{}, {g.conv()})}), "fused_conv2d");
   ConvCase d;
   EXPECT_EQ(d.fused({d.call(Sigmoid{}, {d.call(Conv2d{{.padding = 1}}, {d.x, d.weight})})}),
             "fused_conv2d");

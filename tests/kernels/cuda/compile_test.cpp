@@ -84,8 +84,8 @@ TEST_F(Compiler, NeedsNoFolder) {
   }
 }
 
-/// Every op that takes the dtype, in one line, and conversions to all others.
-FusedCode every_op(DType dtype) {
+/// Every op that takes the dtype, in one line, or conversions to all others.
+FusedCode every_op(DType dtype, bool conversions) {
   FusedCode code;
   code.inputs = 3;
   code.dtypes[0] = bool_;
@@ -106,9 +106,11 @@ FusedCode every_op(DType dtype) {
     if (T::arity == 3) add(T::elementwise, {0, 1, 2}, to);
   };
 #define REPRISE_ADD(T) add_op.template operator()<T>();
-  REPRISE_ELEMENTWISE_OPS(REPRISE_ADD)
+  if (!conversions) {
+    REPRISE_ELEMENTWISE_OPS(REPRISE_ADD)
+  }
 #undef REPRISE_ADD
-  for (int i = 0; i < kDTypeCount; ++i) {
+  for (int i = 0; conversions && i < kDTypeCount; ++i) {
     const auto to = static_cast<DType>(i);
     if (to != dtype) add(ElementwiseIndex::Copy, {1}, to);
   }
@@ -117,12 +119,16 @@ FusedCode every_op(DType dtype) {
 
 TEST_F(Compiler, TakesEveryOpAndDType) {
   for (int i = 0; i < kDTypeCount; ++i) {
-    FusedCode code = every_op(static_cast<DType>(i));
-    for (code.results = 0; code.results < kMostFusedResults; ++code.results) {
-      code.result[code.results] = static_cast<uint8_t>(code.inputs + code.steps - 1 - code.results);
+    for (const bool conversions : {false, true}) {
+      FusedCode code = every_op(static_cast<DType>(i), conversions);
+      ASSERT_LE(code.steps, kMostFusedSteps);
+      for (; code.results < std::min<size_t>(code.steps, kMostFusedResults); ++code.results) {
+        code.result[code.results] =
+            static_cast<uint8_t>(code.inputs + code.steps - 1 - code.results);
+      }
+      const std::string source = source_of(code);
+      EXPECT_TRUE(is_cubin(compile(source, i % 2 == 0 ? "sm_90" : "sm_80"))) << source;
     }
-    const std::string source = source_of(code);
-    EXPECT_TRUE(is_cubin(compile(source, i % 2 == 0 ? "sm_90" : "sm_80"))) << source;
   }
 }
 

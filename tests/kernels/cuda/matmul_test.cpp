@@ -176,6 +176,8 @@ TEST_F(CudaMatmul, GivesTheBitsOfTheSingleOps) {
   expect_tensor(fused(Activation::relu), relu(plain));
   expect_tensor(fused(Activation::tanh), tanh(plain), 1e-6);
   expect_tensor(fused(Activation::sigmoid), sigmoid(plain), 1e-6);
+  expect_tensor(fused(Activation::gelu), gelu(plain), 1e-5);
+  expect_tensor(fused(Activation::gelu_tanh), gelu(plain, "tanh"), 1e-5);
 }
 
 }  // namespace
