@@ -27,7 +27,7 @@ struct LogSoftmaxGather {
 /// index)), where y = log_softmax(x) along `dim` and index has y's shape but size 1 in `dim`, as g
 /// has: g at the places of index, less exp(y) * g. With (x, index, g, most, log_sum) y is computed
 /// from x, as LogSoftmaxGather left it. Graph passes make the former, after differentiation. Index
-/// error for an index outside of [0, size) on the CPU; on a CUDA device nothing is picked by one.
+/// error for an index outside of [0, size); a CUDA device picks nothing by one.
 struct LogSoftmaxGatherGrad {
   int dim;
   static constexpr std::string_view name = "log_softmax_gather_grad";

@@ -10,6 +10,7 @@
 
 #include "../../core/op.h"
 #include "architectures.h"
+#include "captured_graph.h"
 #include "index_fault.h"
 #include "memory.h"
 #include "on_device.h"
@@ -44,34 +45,6 @@ cudaMemcpyKind kind_of(Device to, Device from) {
   if (to.kind == Device::Kind::cpu) return cudaMemcpyDeviceToHost;
   return from.kind == Device::Kind::cpu ? cudaMemcpyHostToDevice : cudaMemcpyDeviceToDevice;
 }
-
-/// A captured graph. Its nodes are needed as long as copies may be given other addresses.
-struct Graph {
-  cudaGraph_t graph = nullptr;
-  cudaGraphExec_t exec = nullptr;
-  std::vector<cudaGraphNode_t> left_out = {};  // copies
-
-  Graph() = default;
-  Graph(const Graph&) = delete;
-  ~Graph() {
-    if (exec != nullptr) (void)cudaGraphExecDestroy(exec);
-    if (graph != nullptr) (void)cudaGraphDestroy(graph);
-  }
-
-  int64_t kernels() const {
-    size_t count = 0;
-    REPRISE_CUDA_CHECK(cudaGraphGetNodes(graph, nullptr, &count));
-    std::vector<cudaGraphNode_t> nodes(count);
-    REPRISE_CUDA_CHECK(cudaGraphGetNodes(graph, nodes.data(), &count));
-    return std::ranges::count_if(nodes, [](cudaGraphNode_t node) {
-      cudaGraphNodeType type{};
-      REPRISE_CUDA_CHECK(cudaGraphNodeGetType(node, &type));
-      return type == cudaGraphNodeTypeKernel;
-    });
-  }
-};
-
-Graph& graph_of(void* graph) { return *static_cast<Graph*>(graph); }
 
 bool is_captured(cudaStream_t stream) {
   cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
