@@ -55,7 +55,7 @@ set_property(SOURCE "${PROJECT_SOURCE_DIR}/kernels/cpu/reduce.cpp"  # sums of in
 set(link_dir "${PROJECT_BINARY_DIR}/include")
 file(MAKE_DIRECTORY "${link_dir}")
 file(CREATE_LINK "${PROJECT_SOURCE_DIR}" "${link_dir}/reprise" SYMBOLIC)
-target_include_directories(reprise PUBLIC
+target_include_directories(reprise INTERFACE
   $<BUILD_INTERFACE:${link_dir}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 
 # Each *.simd.cpp is compiled once per instruction set, with REPRISE_ISA naming its namespace.
