@@ -12,9 +12,9 @@
 // alone run once and again after a capture changed through a tensor; after writing through
 // data<T>() call refresh.
 //
-// On a GPU runs are queued on the current stream. After two runs, on whatever thread, the kernels are
-// captured: from then on a program is one CUDA Graph, or one for each stretch between C++ functions
-// that it calls and copies from and to the host.
+// On a GPU runs are queued on the current stream. After two runs, on whatever thread, the kernels
+// are captured: from then on a program is one CUDA Graph, or one for each stretch between C++
+// functions that it calls and copies from and to the host.
 //
 // A program is run by one thread at a time; give others a clone(). Its runs wait for each other,
 // whatever their streams; who else uses what it captured on another stream must wait, too.
