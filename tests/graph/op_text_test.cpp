@@ -65,7 +65,8 @@ class Odd {
   void draw(Shape& v) { v = one_of<Shape>({{}, {0}, {3, -1}, {1, 2, 3, 4, 5, 6, 7, 8}}); }
   void draw(DType& v) { v = static_cast<DType>(below(kDTypeCount)); }
   void draw(Device& v) { v = one_of({Device::cpu(), Device::meta(), Device::cuda(3)}); }
-  void draw(Activation& v) { v = static_cast<Activation>(below(4)); }
+  void draw(Activation& v) { v = static_cast<Activation>(below(6)); }
+  void draw(MemoryFormat& v) { v = one_of({contiguous_format, channels_last}); }
   void draw(FusedStep& v) {
     v.op = one_of<OpRef>({make_ref<const Model<Add>>(Add{}), make_ref<const Model<Where>>(Where{}),
                           make_ref<const Model<Copy>>(Copy{bool_})});
