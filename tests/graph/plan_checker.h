@@ -240,11 +240,15 @@ class PlanChecker {
     return meta.is_contiguous() || meta.is_contiguous(channels_last);
   }
 
+  bool are_dense(ValueId a, ValueId b, MemoryFormat format) const {
+    return graph_.meta(a).is_contiguous(format) && graph_.meta(b).is_contiguous(format);
+  }
+
   bool may_lie_over(const Call& call, size_t k) const {
     const ValueId out = call.out[0], in = call.in[k];
     const bool allowed = k < 32 && (call.op->traits().overwrites >> k & 1U) != 0;
-    return allowed && planned_range(out) == planned_range(in) && is_dense(out) && is_dense(in) &&
-           graph_.meta(out).strides == graph_.meta(in).strides;
+    return allowed && planned_range(out) == planned_range(in) &&
+           (are_dense(out, in, contiguous_format) || are_dense(out, in, channels_last));
   }
 
   void use_workspace(const Call& call) {
