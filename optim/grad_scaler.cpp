@@ -114,7 +114,7 @@ void GradScaler::unscale_(Optimizer& optimizer) {
     gradients.push_back(grad.detach());
   }
   check(!gradients.empty(), ErrorKind::Value, "GradScaler: the optimizer has no gradients");
-  place_on(gradients.front().device());
+  if (progress_.size() == 1) place_on(gradients.front().device());  // what others found lies there
   progress.found_inf = unscale_all(std::move(gradients), scale_);
   progress.stage = Stage::unscaled;
 }
@@ -135,7 +135,8 @@ void GradScaler::update() {
   Tensor found_inf;
   for (const Progress& p : progress_) {
     if (!p.found_inf.defined()) continue;
-    found_inf = found_inf.defined() ? maximum(found_inf, p.found_inf) : p.found_inf;
+    const Tensor found = p.found_inf.to(scale_.device());
+    found_inf = found_inf.defined() ? maximum(found_inf, found) : found;
   }
   check(found_inf.defined(), ErrorKind::Value, "GradScaler: update expects a step before it");
   progress_.clear();

@@ -1,8 +1,8 @@
 """What torch_bench.py --device cuda runs: the figures of reprise-bench --cuda from PyTorch.
 
 Runs what bench/cuda_bench.cpp runs on the first CUDA device, with the suffixes /eager, /graph (a CUDA
-graph captured by hand) and /compile (torch.compile); TF32 is off. Mixed precision is torch.autocast
-with channels_last, where PyTorch is at its best.
+graph captured by hand) and /compile (torch.compile); TF32 is off and cuDNN's algorithms are timed.
+Mixed precision is torch.autocast with channels_last, where PyTorch is at its best.
 """
 
 import json
@@ -100,7 +100,7 @@ def train_on_cuda(model, size, pixels, classes, way, mixed=False):
     call = torch.compile(model) if way == "compile" else model
 
     def run():
-        optimizer.zero_grad(set_to_none=way != "graph")
+        optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cuda", torch.bfloat16, enabled=mixed, cache_enabled=way != "graph"):
             loss = F.cross_entropy(call(images), labels)
         loss.backward()
@@ -160,6 +160,7 @@ def measure_on_cuda(run, batches):
 def run(pattern):
     """Prints a JSON line {"name": ..., "ns": [...]} for each benchmark whose name has the pattern."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = True
     for name, make in cuda_benchmarks().items():
         if not re.search(pattern, name):
             continue

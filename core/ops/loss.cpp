@@ -68,7 +68,8 @@ Tensor cross_entropy_of(const Tensor& x, const Tensor& target, const Tensor& wei
     loss = loss * (1 - s) + smooth * (s / static_cast<double>(x.size(1)));
   }
   if (o.reduction != Reduction::mean) return reduce(loss, o.reduction);
-  return sum(loss) / sum(w);
+  const DType wide = is_half(x.dtype()) ? float32 : x.dtype();  // either sum may overflow 16 bits
+  return (sum(loss.to(wide)) / sum(w.to(wide))).to(x.dtype());
 }
 
 }  // namespace

@@ -107,7 +107,7 @@ void pick_lines(std::string_view name, const Launch& l, int dim) {
   const Picker<T> picker{l, static_cast<const T*>(l.workspace), x.shape[d],
                          contiguous_strides(x.shape)[d], x.strides[d]};
   const Walk<2> walk{index.shape, {x.strides, index.strides}};
-  parallel_for(index.numel(), kTaskSize / picker.n, [&](int64_t begin, int64_t end) {
+  parallel_for(index.numel(), kTaskSize / std::max<int64_t>(picker.n, 1), [&](int64_t begin, int64_t end) {
     Cursor<2> at(walk, begin);
     for (int64_t i = begin; i < end; ++i, at.next()) {
       const int64_t picked = l.in[1].as<int64_t>()[at[1]];

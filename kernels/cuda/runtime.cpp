@@ -72,11 +72,13 @@ class CudaRuntime final : public DeviceRuntime {
   }
 
   std::string why_not(int device) override {
-    int major = 0, minor = 0;
-    REPRISE_CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
-    REPRISE_CUDA_CHECK(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device));
-    const std::string reason = reason_against_capability(10 * major + minor);
-    return reason.empty() ? reason : text(properties(device).name, " has ", reason);
+    try {
+      const DeviceProperties of = properties(device);
+      const std::string reason = reason_against_capability(10 * of.major + of.minor);
+      return reason.empty() ? reason : text(of.name, " has ", reason);
+    } catch (const Error& error) {  // a device that does not answer
+      return error.what();
+    }
   }
 
   void* allocate(int device, size_t bytes, void* stream) override {

@@ -203,6 +203,7 @@ cudaError_t cudaSetDevice(int device) {
   return device == 0 ? cudaSuccess : keep_error(cudaErrorInvalidDevice);
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
+  REPRISE_EMULATED_CALL;
   *p = {};
   std::strcpy(p->name, "emulated");
   p->multiProcessorCount = 2;

@@ -206,6 +206,24 @@ TEST(GradScaler, TakesGradientsOnSeveralDevices) {
   }
 }
 
+TEST(GradScaler, TakesOptimizersOnSeveralDevices) {
+  if (!cuda::is_available()) GTEST_SKIP() << cuda::why_not_available();
+  for (const bool bad : {false, true}) {
+    const Tensor here = parameter(1);
+    const Tensor there = ones({2}, {.device = Device::cuda(), .requires_grad = true});
+    optim::SGD first({there}, {.lr = 1}), second({here}, {.lr = 1});
+    optim::GradScaler scaler({.init_scale = 2});
+    here.set_grad(full({2}, 1.0));
+    there.set_grad(full({2}, bad ? kInf : 1.0F).cuda());
+    scaler.step(first);
+    scaler.step(second);
+    scaler.update();
+    EXPECT_EQ(there[0].item<float>(), bad ? 1 : 0.5F);
+    EXPECT_EQ(here[0].item<float>(), 0.5F);
+    EXPECT_EQ(scaler.get_scale(), bad ? 1 : 2);
+  }
+}
+
 TEST(GradScaler, SaysWhatIsWrong) {
   const Tensor p = parameter(1);
   optim::SGD optimizer({p}, {.lr = 1});
