@@ -85,15 +85,13 @@ __global__ void normalize(T* y, const T* x, ChannelOf channel_of, Channels<T> me
                           int64_t* batches) {
   if (batches != nullptr && first_index() == 0) ++*batches;
   const auto of = [&](int64_t c) { return Normal<T>{mean[c], invstd[c] * weight[c], bias[c]}; };
+  Normal<T> normal[W] = {};
+  int64_t first = -1;
   for (int64_t i = first_index() * W; i < channel_of.numel; i += index_step() * W) {
-    const int64_t first = channel_of.offsets(i).of[0];
-    Normal<T> normal = of(first);
+    channel_of.find(normal, first, i, of);
     T v[W];
     load_pack(v, x + i);
-    unrolled<W>([&](int e) {
-      if (e > 0 && !channel_of.shared) normal = of(first + e);
-      v[e] = normal(v[e]);
-    });
+    unrolled<W>([&](int e) { v[e] = normal[e](v[e]); });
     store_pack(y + i, v);
   }
 }
@@ -108,7 +106,8 @@ void batch_norm(const Launch& l, double momentum, double eps) {
                                  Channels<T>(l.in[4]), batches, momentum, eps};
   reduce(l.stream, statistics, x, batch_dims(), l.workspace);
   const bool packs = takes_packs<T>(x, fit_packs(l.in[0].as<T>(), l.out[0].as<T>()));
-  const dim3 blocks = blocks_for(std::max<int64_t>(x.numel(), counts), packs ? kPack<T> : 1);
+  const auto n = std::max<int64_t>(x.numel(), counts);
+  const dim3 blocks = blocks_along(x, n, packs ? kPack<T> : 1);
   launch(l.stream, blocks, kThreads, packs ? normalize<T, kPack<T>> : normalize<T, 1>,
          l.out[0].as<T>(), l.in[0].as<T>(), ChannelOf(x), mean, invstd, Channels<T>(l.in[1]),
          Channels<T>(l.in[2]), counts ? batches : nullptr);

@@ -1,7 +1,10 @@
 #pragma once
 // What the kernels of batch normalisation share: x seen as [N, C, S], and vectors of its channels.
 
+#include <numeric>
+
 #include "../../core/op.h"
+#include "launch.cuh"
 #include "offsets.cuh"
 #include "pack.cuh"
 
@@ -50,7 +53,30 @@ struct ChannelOf {
       : offsets(offsets_of<1>(matrix.shape, {{0, 1, 0}})),
         numel(matrix.numel()),
         shared(matrix.shape[2] > 1) {}
+
+  /// f of the channels of N neighbours from element i on, unless `first` says they are found.
+  template <class P, int N, class F>
+  __device__ void find(P (&found)[N], int64_t& first, int64_t i, F f) const {
+    const int64_t channel = offsets(i).of[0];
+    if (channel == first) return;
+    first = channel;
+    found[0] = f(channel);
+    unrolled<N>([&](int e) {
+      if (e > 0) found[e] = shared ? found[0] : f(channel + e);
+    });
+  }
 };
+
+/// Blocks that walk n elements of a matrix, `width` at a time. Where channels are neighbours, a
+/// thread takes several steps, of whole rows, so that it comes back to the channels it has found.
+inline dim3 blocks_along(const Meta& matrix, int64_t n, int64_t width) {
+  constexpr int64_t kTurns = 8, kBusyBlocks = 1024;
+  if (matrix.shape[2] > 1) return blocks_for(n, width);
+  const int64_t each = kThreads * width, all = (n + each - 1) / each;
+  const int64_t rows = std::max<int64_t>(matrix.shape[1] / std::gcd(matrix.shape[1], each), 1);
+  const int64_t wanted = std::clamp(all / kTurns, kBusyBlocks, kMostBlocks);
+  return static_cast<unsigned>(std::min(all, (wanted + rows - 1) / rows * rows));
+}
 
 /// Packs must not reach across channels, unless channels are neighbours.
 template <class T>

@@ -96,16 +96,14 @@ __global__ void normalize_grad(T* gx, GradSums<T> sums, ChannelOf channel_of, Ch
   const auto of = [&](int64_t c) {
     return NormalGrad<T>{sums.mean[c], weight[c] * sums.invstd[c], sums.drifts[c]};
   };
+  NormalGrad<T> normal[W] = {};
+  int64_t first = -1;
   for (int64_t i = first_index() * W; i < channel_of.numel; i += index_step() * W) {
-    const int64_t first = channel_of.offsets(i).of[0];
-    NormalGrad<T> normal = of(first);
+    channel_of.find(normal, first, i, of);
     GradPair<T> v[W];
     T result[W];
     sums.load(v, i);
-    unrolled<W>([&](int e) {
-      if (e > 0 && !channel_of.shared) normal = of(first + e);
-      result[e] = normal(v[e]);
-    });
+    unrolled<W>([&](int e) { result[e] = normal[e](v[e]); });
     store_pack(gx + i, result);
   }
 }
@@ -125,7 +123,7 @@ void batch_norm_grad(const Launch& l) {
                          share};
   reduce(l.stream, sums, x, batch_dims(), drifts + x.shape[1]);
   const bool packs = takes_packs<T>(x, fit_packs(sums.gy, sums.x, l.out[0].as<T>()));
-  launch(l.stream, blocks_for(x.numel(), packs ? kPack<T> : 1), kThreads,
+  launch(l.stream, blocks_along(x, x.numel(), packs ? kPack<T> : 1), kThreads,
          packs ? normalize_grad<T, kPack<T>> : normalize_grad<T, 1>, l.out[0].as<T>(), sums,
          ChannelOf(x), Channels<T>(l.in[2]));
 }

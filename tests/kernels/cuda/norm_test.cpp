@@ -107,6 +107,22 @@ TEST_F(DeviceNorm, TakesChannelsLast) {
   }
 }
 
+/// Threads come back for more: to their channels, where these are neighbours, or to other ones.
+TEST_F(DeviceNorm, TakesManySteps) {
+  for (const Shape& shape : {Shape{14500, 37}, Shape{33000, 40}, Shape{2, 3, 190001}}) {
+    SCOPED_TRACE(to_string(shape));
+    const Shape c{shape[1]};
+    const Tensors in = operands(shape, float32, 0);
+    const Tensors got = run({}, in, true), expected = run({}, in, false);
+    expect_close(got[0], array_of(expected[0]), 1e-5);
+    const Tensors gradient{sample(shape, float32, 8), in[0], in[1], in[3], in[4]};
+    Tensors there;
+    for (const Tensor& x : gradient) there.push_back(x.cuda());
+    const Tensor gx = dispatch(Model(BatchNormGrad{}), there)[0].cpu();
+    expect_close(gx, array_of(dispatch(Model(BatchNormGrad{}), gradient)[0]), 1e-5);
+  }
+}
+
 TEST_F(DeviceNorm, TakesStridedVectorsAndEmptyBatches) {
   Tensors in = operands({6, 4, 3}, float32, 0);
   in[1] = sample({8}).slice(0, 0, 8, 2);
