@@ -121,7 +121,8 @@ __global__ void reduce_lines(R r, ReducePlan plan, bool packs, typename R::State
   if (mine && threadIdx.x % plan.threads == 0) keep(r, plan, states, place.of[1], part, state);
 }
 
-/// Every `step`th of the rows [begin, end), of `columns` neighbouring columns from x on.
+/// Every `step`th of the rows [begin, end), of `columns` neighbouring columns from x on: kLoads
+/// rows of a column are taken as a pack of a line is.
 template <class R, int N>
 __device__ void reduce_rows(const R& r, const ReducePlan& plan, int64_t x, int64_t begin,
                             int64_t end, int64_t step, int64_t columns, bool packs,
@@ -137,6 +138,14 @@ __device__ void reduce_rows(const R& r, const ReducePlan& plan, int64_t x, int64
         if (e < columns) v[u][e] = r.load(row + e * plan.columns.in);
       });
     });
+    if (i + (kLoads - 1) * step < end) {
+      unrolled<N>([&](int e) {
+        Value column[kLoads];
+        unrolled<kLoads>([&](int u) { column[u] = v[u][e]; });
+        r.take(states[e], column, i, step);
+      });
+      continue;
+    }
     unrolled<kLoads>([&](int u) {
       if (i + u * step >= end) return;
       unrolled<N>([&](int e) { r.take(states[e], v[u][e], i + u * step); });
