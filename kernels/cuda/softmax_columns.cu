@@ -12,9 +12,10 @@ constexpr int64_t kLineBytes = 128;   // of neighbouring columns, for a block to
 constexpr int64_t kSectorBytes = 32;  // or for a large one, of
 constexpr unsigned kMostThreads = 1024;
 
-/// Columns that a thread takes at once: registers for kRows of them.
-template <class T>
-constexpr int kColumns = sizeof(T) == 2 ? 4 : kPack<T>;
+/// Columns that a thread of a block takes at once at most: registers for kRows of them, of which
+/// those of a large block have fewer.
+template <class T, unsigned Threads>
+constexpr int kColumns = (Threads == kMostThreads ? 8 : 16) / sizeof(Acc<T>);
 
 /// f over the threads that are `across` apart, for W values each.
 template <unsigned Threads, class A, int W, class F>
@@ -35,7 +36,7 @@ __device__ void reduce_down(A (&v)[W], unsigned across, F f) {
 
 /// W neighbouring columns a thread, kRows elements of each.
 template <class T, int W, unsigned Threads>
-__global__ void __launch_bounds__(Threads)
+__global__ void __launch_bounds__(Threads, 1)
     softmax_columns(T* y, const T* x, Extents extents, int64_t tiles, unsigned across, bool log) {
   using A = Acc<T>;
   const int64_t n = extents.n, inner = extents.inner;
@@ -79,6 +80,7 @@ Block block_of(const Extents& e) {
   for (const auto& [threads, bytes] :
        {std::pair(kThreads, kLineBytes), std::pair(kMostThreads, kLineBytes),
         std::pair(kMostThreads, kSectorBytes)}) {
+    if (threads == kMostThreads && W > kColumns<T, kMostThreads>) break;
     const auto least = static_cast<unsigned>(bytes / int64_t{sizeof(T) * W});
     for (unsigned across = most; across >= std::min(most, least); across /= 2) {
       if (kRows * int64_t{threads / across} >= e.n) return {threads, across};
@@ -93,10 +95,12 @@ bool try_columns(Stream stream, const Extents& e, T* y, const T* x, bool log) {
   const Block block = block_of<T, W>(e);
   if (block.threads == 0) return false;
   const int64_t tiles = blocks(e.inner, int64_t{block.across} * W);
-  launch(stream, static_cast<unsigned>(e.outer * tiles), block.threads,
-         block.threads == kThreads ? softmax_columns<T, W, kThreads>
-                                   : softmax_columns<T, W, kMostThreads>,
-         y, x, e, tiles, block.across, log);
+  auto* kernel = softmax_columns<T, W, kThreads>;
+  if constexpr (W <= kColumns<T, kMostThreads>) {
+    if (block.threads == kMostThreads) kernel = softmax_columns<T, W, kMostThreads>;
+  }
+  launch(stream, static_cast<unsigned>(e.outer * tiles), block.threads, kernel, y, x, e, tiles,
+         block.across, log);
   return true;
 }
 
@@ -109,7 +113,8 @@ bool columns_fit_registers(const Extents& e) {
 
 template <class T>
 bool try_softmax_columns(Stream stream, const Extents& e, T* y, const T* x, bool log) {
-  return try_columns<T, kColumns<T>>(stream, e, y, x, log) ||
+  return try_columns<T, kColumns<T, kThreads>>(stream, e, y, x, log) ||
+         try_columns<T, kColumns<T, kMostThreads>>(stream, e, y, x, log) ||
          try_columns<T, 1>(stream, e, y, x, log);
 }
 
