@@ -86,7 +86,7 @@ void unscale(const void* self, int64_t n, void* const* operands) {
     zeros = zeros + g * spread<T>(0);
     store_n(grad + i, g, n - i);
   }
-  constexpr float one = 1;
+  float one = 1;
   if (sum(zeros) != 0) __atomic_store(op.found_inf, &one, __ATOMIC_RELAXED);
 }
 
