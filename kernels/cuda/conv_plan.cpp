@@ -10,7 +10,7 @@ namespace {
 /// Engines that the heuristics propose, best first.
 std::vector<DnnDescriptor> proposals(const DnnDescriptor& graph, cudnnBackendHeurMode_t mode,
                                      const DnnTarget& target) {
-  constexpr size_t kMost = 16;
+  constexpr size_t kMost = 64;  // those of float32 alone come after some 30 that round
   DnnDescriptor heuristics(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
   heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph);
   heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, mode);
@@ -95,17 +95,21 @@ bool accepts(std::span<const cudnnBackendNumericalNote_t> notes, DType dtype, bo
   return std::none_of(notes.begin(), notes.end(), refused);
 }
 
-std::optional<ConvPlan> make_conv_plan(const ConvRequest& request, const DnnTarget& target) {
+std::optional<ConvPlan> make_conv_plan(const ConvRequest& request, const DnnTarget& target,
+                                       cudnnBackendHeurMode_t mode) {
   try {
     const ConvGraph graph(request.work, target.handle);
-    for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
-      for (const DnnDescriptor& proposal : proposals(graph.get(), mode, target)) {
-        if (auto plan = try_plan(proposal, request, target)) return plan;
-      }
+    for (const DnnDescriptor& proposal : proposals(graph.get(), mode, target)) {
+      if (auto plan = try_plan(proposal, request, target)) return plan;
     }
   } catch (const CudaError&) {  // cuDNN has nothing for this
   }
   return std::nullopt;
+}
+
+std::optional<ConvPlan> make_conv_plan(const ConvRequest& request, const DnnTarget& target) {
+  auto plan = make_conv_plan(request, target, CUDNN_HEUR_MODE_A);
+  return plan ? std::move(plan) : make_conv_plan(request, target, CUDNN_HEUR_MODE_FALLBACK);
 }
 
 }  // namespace reprise::cuda

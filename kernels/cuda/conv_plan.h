@@ -40,7 +40,10 @@ class ConvPlan {
 /// sums in float32 of products that are not rounded, unless tf32 is allowed.
 bool accepts(std::span<const cudnnBackendNumericalNote_t> notes, DType dtype, bool tf32);
 
-/// The first acceptable plan; none where cuDNN has none.
+/// The first acceptable plan of those that a heuristic proposes; none where cuDNN has none.
+std::optional<ConvPlan> make_conv_plan(const ConvRequest& request, const DnnTarget& target,
+                                       cudnnBackendHeurMode_t mode);
+/// Of the tuned engines or, where none is acceptable, of the generic ones.
 std::optional<ConvPlan> make_conv_plan(const ConvRequest& request, const DnnTarget& target);
 
 }  // namespace reprise::cuda

@@ -22,7 +22,7 @@ struct ConvKey {
 class ConvPlans {
  public:
   using Make = std::function<std::optional<ConvPlan>(const ConvRequest&)>;
-  static constexpr size_t kMostRoom = 256 << 20;
+  static constexpr size_t kMostRoom = 1 << 30;
 
   explicit ConvPlans(Make make) : make_(std::move(make)) {}
 

@@ -85,9 +85,18 @@ cudnnStatus_t give(T value, int64_t* count, void* to) {
   return CUDNN_STATUS_SUCCESS;
 }
 
+/// For float64 the mode that knows tuned engines fails, which the real one may do as well.
+bool is_wide(const DnnNode& graph) {
+  return std::ranges::any_of(tensors_of(graph), [](const auto& tensor) {
+    return tensor.second->template one<cudnnDataType_t>(CUDNN_ATTR_TENSOR_DATA_TYPE) ==
+           CUDNN_DATA_DOUBLE;
+  });
+}
+
 cudnnStatus_t give_engines(const DnnNode& heuristics, int64_t room, int64_t* count, void* to) {
   const auto mode = heuristics.one<cudnnBackendHeurMode_t>(CUDNN_ATTR_ENGINEHEUR_MODE);
   const DnnRef& graph = heuristics.attributes.at(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH).nodes[0];
+  if (mode == CUDNN_HEUR_MODE_A && is_wide(*graph)) return CUDNN_STATUS_NOT_SUPPORTED;
   const int64_t first = mode == CUDNN_HEUR_MODE_FALLBACK ? 2 : 0, number = first == 2 ? 1 : 2;
   for (int64_t i = 0; i < std::min(room, number); ++i) {
     become_engine(node_of(static_cast<cudnnBackendDescriptor_t*>(to)[i]), graph, first + i);

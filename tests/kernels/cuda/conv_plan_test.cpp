@@ -37,8 +37,9 @@ class ConvPlansTest : public testing::Test {
     }
   }
   std::optional<ConvPlan> plan(const ConvRequest& request) const {
-    return make_conv_plan(request, {.handle = nullptr, .properties = &*properties_});
+    return make_conv_plan(request, target());
   }
+  DnnTarget target() const { return {.handle = nullptr, .properties = &*properties_}; }
 
 #if defined(__SANITIZE_ADDRESS__)
   const __lsan::ScopedDisabler disabler_;  // cuDNN keeps what it loads and makes
@@ -80,6 +81,20 @@ TEST_F(ConvPlansTest, AreFoundForAllPasses) {
               << ", " << tf32 << (channels_last ? ", channels-last" : "");
           EXPECT_LE(made->workspace(), kRoom);
         }
+      }
+    }
+  }
+}
+
+/// Generic engines are many times slower. For gradients of weights in float32 there are no others.
+TEST_F(ConvPlansTest, AreOfTunedEnginesInFloat32) {
+  for (const ConvShape& s : {kLarge, ConvShape{64, 256, 56, 56, 256, 3, 3, 1, 1, 1, 1}}) {
+    for (const auto pass : {ConvPass::forward, ConvPass::input_grad}) {
+      for (const bool channels_last : {false, true}) {
+        const ConvRequest request{{pass, s, float32, channels_last}, false, kRoom};
+        EXPECT_TRUE(make_conv_plan(request, target(), CUDNN_HEUR_MODE_A).has_value())
+            << s.in_channels << " channels, pass " << int(pass)
+            << (channels_last ? ", channels-last" : "");
       }
     }
   }
