@@ -6,6 +6,7 @@
 #include "../dispatch.h"
 #include "../ops.h"
 #include "check_operands.h"
+#include "dense_gradient.h"
 #include "memory_format.h"
 
 namespace reprise {
@@ -137,7 +138,8 @@ Metas Conv2dWeightGrad::infer(std::span<const Meta> in) const {
 // the three gradients below say the same thing.
 
 Tensors Conv2d::vjp(const Vjp& v) const {
-  const Tensor &gy = v.gy[0], &x = v.in[0], &w = v.in[1];
+  const Tensor &x = v.in[0], &w = v.in[1];
+  const Tensor gy = detail::dense_gradient(v.gy[0], detail::common_format(v.gy[0], x, w));
   Tensors g(v.in.size());
   if (v.needs[1]) g[1] = weight_grad(*this, gy, x, w.HW());
   if (v.in.size() == 3 && v.needs[2]) g[2] = sum(gy, {0, 2, 3});

@@ -5,6 +5,7 @@
 #include "../dispatch.h"
 #include "../ops.h"
 #include "check_operands.h"
+#include "dense_gradient.h"
 #include "memory_format.h"
 
 namespace reprise {
@@ -53,7 +54,7 @@ Shape resized(const Shape& x, Pair size) { return {x[0], x[1], size.h, size.w}; 
 
 /// A gradient of an image like `image`, dense in the format of both.
 Tensor dense_gradient(const Tensor& gy, const Tensor& image) {
-  return gy.contiguous(detail::common_format(gy, image));
+  return detail::dense_gradient(gy, detail::common_format(gy, image));
 }
 
 /// Dense images of floats, and nothing else but `more` operands.

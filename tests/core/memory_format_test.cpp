@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "../../autograd/engine.h"
 #include "../../graph/model.h"
 #include "../../graph/program.h"
@@ -102,6 +104,33 @@ TEST(MemoryFormat, GradientsLieAsTheirLeaves) {
   Tensor x = image({2, 3, 4, 4}).to(channels_last).requires_grad_();
   x.sum().backward();  // an expanded one
   EXPECT_TRUE(is_last(x.grad()));
+}
+
+/// Also where the gradient that arrives is one of single pixels, and dense in both formats. The
+/// strides are those that PyTorch gives.
+TEST(MemoryFormat, GradientsOfImagesLieAsTheImages) {
+  using F = std::function<Tensor(const Tensor&)>;
+  const Tensor w = ones({3, 8, 5, 5}), own = ones({8, 1, 5, 5}), zero = zeros({8}), one = ones({8});
+  const std::vector<std::pair<std::string, F>> functions{
+      {"avg_pool2d", [](const Tensor& x) { return avg_pool2d(x, 5); }},
+      {"max_pool2d", [](const Tensor& x) { return max_pool2d(x, 5); }},
+      {"conv2d", [&](const Tensor& x) { return conv2d(x, w); }},
+      {"depthwise", [&](const Tensor& x) { return conv2d(x, own, {}, {.groups = 8}); }},
+      {"batch_norm",
+       [&](const Tensor& x) {
+         return avg_pool2d(batch_norm(x, zero, one, {}, {}, {.training = true}), 5);
+       }},
+      {"relu", [](const Tensor& x) { return avg_pool2d(relu(x), 5); }}};
+  for (const auto& [name, f] : functions) {
+    for (const MemoryFormat format : {contiguous_format, channels_last}) {
+      const Tensor x = image({2, 8, 5, 5}).to(format).requires_grad_();
+      const Tensor y = f(x).reshape({2, -1});
+      const Tensor g = grad({(y * image(y.shape())).sum()}, {x})[0];
+      const Strides expected =
+          format == channels_last ? Strides{200, 1, 40, 8} : Strides{200, 25, 5, 1};
+      EXPECT_EQ(g.strides(), expected) << name;
+    }
+  }
 }
 
 TEST(MemoryFormat, OfAModuleIsThatOfItsImages) {
