@@ -49,6 +49,17 @@ void MatMul::cuda(const Launch& l) const {
 
 void Linear::cuda(const Launch& l) const { cuda::linear(l, Activation::none); }
 
+namespace cuda {
+namespace {
+
+/// With TF32 cuBLASLt may also round what it sums on the way.
+bool sums_in_product(const Product& p) {
+  return p.m != 0 && p.n != 0 && (p.dtype != float32 || !allow_tf32());
+}
+
+}  // namespace
+}  // namespace cuda
+
 void LinearWeightGrad::cuda(const Launch& l) const {
   const View &gy = l.in[0], &x = l.in[1];
   Meta turned = *gy.meta;
@@ -56,7 +67,7 @@ void LinearWeightGrad::cuda(const Launch& l) const {
   std::swap(turned.strides[0], turned.strides[1]);
   cuda::Product p = cuda::product_of({gy.data, &turned}, x, l.out[0]);
   p.sums = l.out[1].data;
-  if (l.out[0].meta->numel() != 0 && cuda::try_blas(p, l.workspace, l.stream)) return;
+  if (cuda::sums_in_product(p) && cuda::try_blas(p, l.workspace, l.stream)) return;
   p.sums = nullptr;
   cuda::multiply(p, l);
   if (l.out[1].meta->numel() == 0) return;

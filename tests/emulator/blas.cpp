@@ -7,6 +7,7 @@
 #include <mutex>
 #include <utility>
 
+#include "../../core/device_context.h"
 #include "blas_problem.h"
 #include "queue.h"
 
@@ -269,8 +270,14 @@ constexpr cuda::BlasLibrary kLibrary{.cublasLtCreate = create,
 
 }  // namespace
 
-PlayedBlas::PlayedBlas() { cuda::played_blas = &kLibrary; }
-PlayedBlas::~PlayedBlas() { cuda::played_blas = nullptr; }
+PlayedBlas::PlayedBlas() {
+  cuda::played_blas = &kLibrary;
+  reprise::detail::kernel_settings_changed();
+}
+PlayedBlas::~PlayedBlas() {
+  cuda::played_blas = nullptr;
+  reprise::detail::kernel_settings_changed();
+}
 
 int PlayedBlas::products() {
   Record& record = Record::get();

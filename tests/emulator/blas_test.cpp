@@ -139,6 +139,17 @@ TEST_F(EmulatedBlas, SumsGradientsOfABiasOnTheWay) {
   }
 }
 
+/// TF32 rounds what is multiplied, not what is only added up.
+TEST_F(EmulatedBlas, SumsGradientsOfABiasInFloat32WhereTF32IsAllowed) {
+  const Tensor gy = full({8, 4}, 1 + 0x1p-20).cuda(), x = whole({8, 6}, float32, 2).cuda();
+  const int before = PlayedBlas::products();
+  cuda::set_allow_tf32(true);
+  const Tensors got = dispatch(Model(LinearWeightGrad{}), Tensors{gy, x});
+  cuda::set_allow_tf32(false);
+  EXPECT_EQ(PlayedBlas::products() - before, 1);
+  expect_tensor(got[1].cpu(), full({4}, 8 * (1 + 0x1p-20)));
+}
+
 TEST_F(EmulatedBlas, RunsTheRowsOfProducts) {
   for (const op_rows::OpRow& row : op_rows::all_rows()) {
     if (row.name != "matmul" && row.name != "linear" && row.name != "fused_linear" &&
@@ -191,6 +202,25 @@ TEST_F(EmulatedBlas, TrainsAsTheCpuDoes) {
   const Tensor expected = train(Device::cpu(), false), eager = train(Device::cuda(), false);
   expect_tensor(eager, expected, 1e-5);
   expect_tensor(train(Device::cuda(), true), eager);
+}
+
+/// What was captured with cuBLASLt is captured anew without it.
+TEST(EmulatedBlasReplay, EndsWithTheLibrary) {
+  const Tensor x = whole({6, 8}, float32, 1), w = whole({8, 4}, float32, 2);
+  const Tensor there = x.cuda(), weight = w.cuda(), expected = matmul(x, w);
+  std::optional<PlayedBlas> played(std::in_place);
+  Program program = compile([&](const Tensor& a) { return matmul(a, weight); }, {there});
+  const auto products_of_four = [&] {
+    const int before = PlayedBlas::products();
+    for (int i = 0; i < 4; ++i) expect_tensor(program(there).cpu(), expected);
+    EXPECT_EQ(program.replay().find("one CUDA graph"), 0U) << program.replay();
+    return PlayedBlas::products() - before;
+  };
+  EXPECT_GT(products_of_four(), 0);
+  played.reset();
+  EXPECT_EQ(products_of_four(), 0);
+  played.emplace();
+  EXPECT_GT(products_of_four(), 0);
 }
 
 // ---- what it refuses --------------------------------------------------------------------------
