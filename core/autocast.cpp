@@ -65,7 +65,10 @@ bool any_on() {
 
 }  // namespace
 
-const AutocastState& autocast_state() { return state; }
+const AutocastState& autocast_state() {
+  static constexpr AutocastState off{};
+  return autocast_on ? state : off;
+}
 
 AutocastCall::AutocastCall(std::string_view function) {
   if (is_in(kLower, function)) policies_.fill(Policy::lower);
@@ -100,6 +103,7 @@ AutocastGuard::AutocastGuard(Device::Kind kind, DType dtype, bool enabled, bool 
     cache_ = std::make_unique<detail::AutocastCache>();
     detail::cache = cache_.get();
   }
+  if (!was_on_) detail::state.dtypes = {};  // what is paused stays so within this guard, too
   auto& slot = detail::state.dtypes[static_cast<size_t>(kind)];
   slot = enabled ? std::optional(dtype) : std::nullopt;
   detail::state.cache = cache_enabled;

@@ -204,6 +204,30 @@ TEST(Autocast, CastsAreDifferentiableAndBackwardKeepsTheirDtypes) {
   EXPECT_EQ(x.grad().dtype(), float32);
 }
 
+/// Whatever guards are made in it.
+TEST(Autocast, StaysOffDuringBackward) {
+  Tensor x = rand({2, 2}).requires_grad_();
+  const auto mixed = autocast(Device::Kind::cpu);
+  const detail::AutocastState around = detail::autocast_state();
+  std::vector<DType> found;
+  const auto multiply = [&](const Tensor& g) { found.push_back(matmul(g, g).dtype()); };
+  x.register_hook([&](const Tensor& g) {
+    EXPECT_EQ(detail::autocast_state(), detail::AutocastState{});
+    {
+      const auto other = autocast(Device::Kind::cuda, float16, false);
+      multiply(g);
+      const auto own = autocast(Device::Kind::cpu, float16);
+      multiply(g);
+    }
+    multiply(g);
+    return Tensor();
+  });
+  x.sum().backward();
+  EXPECT_EQ(found, (std::vector<DType>{float32, float16, float32}));
+  EXPECT_EQ(detail::autocast_state(), around);
+  EXPECT_EQ(matmul(x, x).dtype(), bfloat16);
+}
+
 TEST(Autocast, CastsWeightsOnceUntilTheyChange) {
   Tensor w = ones({2, 2}).requires_grad_();
   const Tensor x = ones({2, 2}).bfloat16();
