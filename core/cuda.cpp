@@ -168,6 +168,7 @@ void empty_cache(int device) {
   context.runtime().synchronize(device);
   context.runtime().trim(device);
   context.pinned().trim();
+  context.runtime().throw_fault(device);
 }
 
 void set_allow_tf32(bool allow) noexcept {

@@ -19,12 +19,14 @@ class IndexCheck {
   __device__ void report(int64_t value, int64_t position) const {
     if (fault_->state != FaultState::none) return;  // a storm of them must not be one of atomics
     auto* const state = reinterpret_cast<unsigned*>(&fault_->state);
-    if (atomicCAS(state, unsigned(FaultState::none), unsigned(FaultState::written)) != 0) return;
+    // For the whole system, since the host reads and resets this word.
+    if (atomicCAS_system(state, unsigned(FaultState::none), unsigned(FaultState::written)) != 0)
+      return;
     fault_->rule = rule_;
     fault_->value = value;
     fault_->position = position;
     __threadfence_system();
-    atomicExch(state, unsigned(FaultState::ready));
+    atomicExch_system(state, unsigned(FaultState::ready));
   }
 
  private:

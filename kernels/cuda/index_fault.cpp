@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <mutex>
+#include <optional>
 
 #include "../../core/index_error.h"
 #include "on_device.h"
@@ -33,6 +34,18 @@ IndexFault* fault_of(int device) {
   return fault;
 }
 
+/// What is ready, once. One thread at a time, for as soon as a fault is taken a kernel may write
+/// the next one, which another thread must not be reading.
+std::optional<IndexFault> taken(IndexFault& fault) {
+  static std::mutex& mutex = *new std::mutex;
+  const std::lock_guard lock(mutex);
+  const std::atomic_ref state(fault.state);
+  if (state.load(std::memory_order_acquire) != FaultState::ready) return std::nullopt;
+  const IndexFault found = fault;
+  state.store(FaultState::none, std::memory_order_release);
+  return found;
+}
+
 }  // namespace
 
 IndexFault* index_fault() { return fault_of(current_device()); }
@@ -40,14 +53,12 @@ IndexFault* index_fault() { return fault_of(current_device()); }
 void throw_index_fault(int device) {
   IndexFault* const fault = faults[static_cast<size_t>(device)].load(std::memory_order_acquire);
   if (fault == nullptr) return;
-  const std::atomic_ref state(fault->state);
-  if (state.load(std::memory_order_acquire) != FaultState::ready) return;
-  const IndexFault found = *fault;
-  auto expected = FaultState::ready;  // another thread may have been told
-  if (!state.compare_exchange_strong(expected, FaultState::none)) return;
-  const IndexRule& rule = found.rule;
-  detail::fail_index(rule.op, rule.dim, rule.least, rule.size, found.value,
-                     detail::index_of(found.position, rule.shape));
+  if (std::atomic_ref(fault->state).load(std::memory_order_acquire) != FaultState::ready) return;
+  const std::optional<IndexFault> found = taken(*fault);
+  if (!found) return;  // another thread was told
+  const IndexRule& rule = found->rule;
+  detail::fail_index(rule.op, rule.dim, rule.least, rule.size, found->value,
+                     detail::index_of(found->position, rule.shape));
 }
 
 }  // namespace reprise::cuda

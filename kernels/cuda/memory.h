@@ -3,6 +3,7 @@
 // the program around us, or, with REPRISE_CUDA_MALLOC=plain, cudaMalloc for each of them, so that
 // memory checkers see their bounds.
 
+#include <atomic>
 #include <deque>
 #include <mutex>
 
@@ -24,7 +25,7 @@ class DeviceMemory {
  private:
   struct Pool {
     std::once_flag once;
-    cudaMemPool_t pool = nullptr;  // null: none, blocks come from cudaMalloc
+    std::atomic<cudaMemPool_t> pool = nullptr;  // null: none, blocks come from cudaMalloc
   };
 
   /// Set up at its first use, since that starts the device.

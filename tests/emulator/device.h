@@ -150,6 +150,14 @@ template <class T>
 T atomicCAS(T* place, std::type_identity_t<T> expected, std::type_identity_t<T> value) {
   return reprise::emulator::exchange_at(place, [&](T v) { return v == expected ? value : v; });
 }
+template <class T>
+T atomicExch_system(T* place, std::type_identity_t<T> value) {
+  return atomicExch(place, value);
+}
+template <class T>
+T atomicCAS_system(T* place, std::type_identity_t<T> expected, std::type_identity_t<T> value) {
+  return atomicCAS(place, expected, value);
+}
 
 inline float __fadd_rn(float a, float b) { return a + b; }
 inline float __fsub_rn(float a, float b) { return a - b; }

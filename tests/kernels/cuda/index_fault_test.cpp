@@ -3,16 +3,23 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <functional>
+#include <set>
+#include <thread>
 
 #include "../../../core/ops/fused_loss.h"
 #include "../../../core/ops/index.h"
 #include "../../../core/ops/pool.h"
 #include "../../../graph/program.h"
+#include "../../../kernels/cuda/index_fault.h"
 #include "device_testing.h"
 
 namespace reprise::op_testing {
 namespace {
+
+using cuda::FaultState;
+using cuda::IndexFault;
 
 class DeviceIndexFault : public OnDevice {};
 
@@ -85,10 +92,11 @@ TEST_F(DeviceIndexFault, ShowsAtEveryCallThatWaits) {
   const Tensor x = sample({6, 4}).cuda(), list = indices({3}, 2, 6).cuda();
   const cuda::Stream stream;
   cuda::Event event;
-  const std::function<void(const Tensor&)> waits[] = {
-      [](const Tensor&) { cuda::synchronize(); }, [&](const Tensor&) { stream.synchronize(); },
-      [&](const Tensor&) { event.synchronize(); }, [](const Tensor& y) { (void)y.cpu(); },
-      [](const Tensor& y) { (void)y[0][0].item<float>(); }};
+  using T = const Tensor&;
+  const std::function<void(T)> waits[] = {
+      [](T) { cuda::synchronize(); },  [&](T) { stream.synchronize(); },
+      [&](T) { event.synchronize(); }, [](T) { cuda::empty_cache(); },
+      [](T y) { (void)y.cpu(); },      [](T y) { (void)y[0][0].item<float>(); }};
   for (const auto& wait : waits) {
     const cuda::StreamGuard guard(stream);
     const Tensor y = index_select(x, 0, list);
@@ -105,6 +113,41 @@ TEST_F(DeviceIndexFault, OnlyTheFirstIsReported) {
   const Tensor first = index_select(x, 0, one), second = index_select(x, 0, others);
   EXPECT_NE(error_of([] { cuda::synchronize(); }).find("got 60"), std::string::npos);
   EXPECT_EQ(error_of([] { cuda::synchronize(); }), "no error");
+}
+
+/// Every fault is told once and whole, whichever thread it is told to. The host writes them as a
+/// kernel does, but faster.
+TEST_F(DeviceIndexFault, ManyThreadsMayWait) {
+  constexpr int kFaults = 500;
+  IndexFault& fault = *cuda::index_fault();
+  std::atomic_ref state(fault.state);
+  std::atomic<bool> written = false;
+  std::multiset<std::string> told[2];
+  const auto wait = [&](std::multiset<std::string>& texts) {
+    while (!written || state == FaultState::ready) {
+      std::string text = error_of([] { cuda::throw_index_fault(0); });
+      if (text != "no error") texts.insert(std::move(text));
+      std::this_thread::yield();
+    }
+  };
+  std::thread one(wait, std::ref(told[0])), other(wait, std::ref(told[1]));
+  for (int i = 0; i < kFaults; ++i) {
+    while (state != FaultState::none) std::this_thread::yield();
+    fault.rule = {"op", 0, 0, i, {i + 1}};
+    fault.value = fault.position = i;
+    state = FaultState::ready;
+  }
+  written = true;
+  one.join();
+  other.join();
+  told[0].merge(told[1]);
+  for (int i = 0; i < kFaults; ++i) {
+    const std::string n = std::to_string(i);
+    ASSERT_EQ(told[0].count("op: expected indices in [0, " + n + ") along dim 0, got " + n +
+                            " at position [" + n + "]"),
+              1U)
+        << n;
+  }
 }
 
 TEST_F(DeviceIndexFault, CrossEntropyNamesTheTarget) {
