@@ -107,16 +107,17 @@ void pick_lines(std::string_view name, const Launch& l, int dim) {
   const Picker<T> picker{l, static_cast<const T*>(l.workspace), x.shape[d],
                          contiguous_strides(x.shape)[d], x.strides[d]};
   const Walk<2> walk{index.shape, {x.strides, index.strides}};
-  parallel_for(index.numel(), kTaskSize / std::max<int64_t>(picker.n, 1), [&](int64_t begin, int64_t end) {
-    Cursor<2> at(walk, begin);
-    for (int64_t i = begin; i < end; ++i, at.next()) {
-      const int64_t picked = l.in[1].as<int64_t>()[at[1]];
-      if (picked < 0 || picked >= picker.n) {
-        detail::fail_index(name, dim, 0, picker.n, picked, at.index());
-      }
-      picker.line(i, l.in[0].as<T>() + at[0], picked);
-    }
-  });
+  parallel_for(index.numel(), kTaskSize / std::max<int64_t>(picker.n, 1),
+               [&](int64_t begin, int64_t end) {
+                 Cursor<2> at(walk, begin);
+                 for (int64_t i = begin; i < end; ++i, at.next()) {
+                   const int64_t picked = l.in[1].as<int64_t>()[at[1]];
+                   if (picked < 0 || picked >= picker.n) {
+                     detail::fail_index(name, dim, 0, picker.n, picked, at.index());
+                   }
+                   picker.line(i, l.in[0].as<T>() + at[0], picked);
+                 }
+               });
 }
 
 }  // namespace

@@ -334,7 +334,8 @@ TEST(Loss, CrossEntropyAndMse) {
   expect_tensor(cross_entropy(far, tensor({-100, 1})), tensor(ln2), 1e-6);
   // Sums of 16 bits would overflow where their quotient does not.
   const Tensor many = zeros({70000, 2}, {.dtype = float16});
-  expect_tensor(cross_entropy(many, zeros({70000}, {.dtype = int64})).to(float32), tensor(ln2), 1e-3);
+  expect_tensor(cross_entropy(many, zeros({70000}, {.dtype = int64})).to(float32), tensor(ln2),
+                1e-3);
   EXPECT_THROW(cross_entropy(zeros({3, 0}), full({3}, -100)), Error);
   const Tensor p = tensor({1.0, 2.0}), q = tensor({4.0, 1.0});
   expect_tensor(mse_loss(p, q), tensor(5.0));
