@@ -189,6 +189,7 @@ TEST_F(DeviceIndexFault, ShowsAtTheOpWhenKernelsAreWaitedFor) {
   const pid_t child = fork();
   if (child == 0) {
     unsetenv("GTEST_TOTAL_SHARDS");  // it is one test, whichever share this is
+    unsetenv("GTEST_SHARD_INDEX");
     setenv(kVariable, "1", 1);
     execl("/proc/self/exe", "index_fault_test", filter.c_str(), nullptr);
     _exit(127);
