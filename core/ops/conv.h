@@ -1,9 +1,8 @@
 #pragma once
 // Convolution in two dimensions and its two gradients. Each is bilinear, and the gradients of one
 // are the other two, so derivatives of any order need nothing more. Operands, dense in one memory
-// format: x [N, C, H, W], weight [O, C/groups, KH, KW], bias [O], y [N, O, OH, OW] with OH = (H + 2
-// padding - dilation (KH
-// - 1) - 1) / stride + 1.
+// format: x [N, C, H, W], weight [O, C/groups, KH, KW], bias [O], y [N, O, OH, OW] with
+// OH = (H + 2 padding - dilation (KH - 1) - 1) / stride + 1.
 
 #include "../op.h"
 
