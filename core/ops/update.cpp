@@ -16,6 +16,10 @@ class Parameter {
     check(is_like_param(i), ErrorKind::Shape, op_, ": expected operand ", first_ + i,
           " like the parameter ", in_[0].dtype, in_[0].shape, ", got ", in_[i].dtype, in_[i].shape);
   }
+  void check_gradient() const {
+    const bool is_shorter = in_[0].dtype == float32 && is_half(in_[1].dtype);
+    if (!is_shorter || in_[1].shape != in_[0].shape) check_like_param(1);
+  }
   /// An operand that these attributes do not use.
   void check_unused(size_t i) const {
     check(is_like_param(i) || in_[i].numel() == 0, ErrorKind::Shape, op_, ": expected operand ",
@@ -46,7 +50,7 @@ Metas infer_update(std::string_view op, std::span<const Meta> in, size_t period,
   check_number(op, "lr", in[0]);
   for (size_t first = 1; first < in.size(); first += period) {
     const Parameter parameter(op, in, first, period);
-    parameter.check_like_param(1);
+    parameter.check_gradient();
     f(parameter);
     check_number(op, "step", in[first + period - 1]);
   }

@@ -3,6 +3,8 @@
 // float64 tensor that is read when the op runs, so that a recorded step follows a schedule; the
 // steps of each parameter are counted in another one, so that a replayed step goes on counting. A
 // learning rate of NaN says that the step is not to be taken: nothing changes, nor does a count.
+// Gradients and state have the dtype of their parameter, but the gradient of a float32 parameter
+// may have 16 bits: passes leave out casts that change no value.
 
 #include "../op.h"
 
@@ -17,6 +19,7 @@ struct SgdStep {
   bool nesterov = false;
   static constexpr std::string_view name = "sgd_step";
   static constexpr unsigned writes = 0b11010, writes_from = 1, writes_period = 4;
+  static constexpr bool half_on_cuda = true;
   auto tie() const {
     return std::tuple(Attr("momentum", momentum), Attr("dampening", dampening),
                       Attr("weight_decay", weight_decay), Attr("nesterov", nesterov));
@@ -36,6 +39,7 @@ struct AdamStep {
   bool amsgrad = false;
   static constexpr std::string_view name = "adam_step";
   static constexpr unsigned writes = 0b1111010, writes_from = 1, writes_period = 6;
+  static constexpr bool half_on_cuda = true;
   auto tie() const {
     return std::tuple(Attr("beta1", beta1), Attr("beta2", beta2), Attr("eps", eps),
                       Attr("weight_decay", weight_decay), Attr("amsgrad", amsgrad));

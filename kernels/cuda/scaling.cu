@@ -12,17 +12,16 @@ namespace cuda {
 namespace {
 
 /// Divides a gradient by the scale. Whoever meets an infinite or NaN one writes the same 1.
-template <class Element>
+template <class T>
 struct UnscaleRule {
-  using T = Element;
-  static constexpr int operands = 1;
+  using Operands = std::tuple<T>;
   static constexpr unsigned writes = 0b1;
 
   __device__ float numbers_of(unsigned) const { return 1 / *scale; }
   __device__ static bool skips(float) { return false; }
-  __device__ void operator()(float inverse, T (&x)[operands]) const {
-    x[0] = static_cast<T>(static_cast<Acc<T>>(x[0]) * inverse);
-    const auto kept = static_cast<Acc<T>>(x[0]);
+  __device__ void operator()(float inverse, T& gradient) const {
+    gradient = static_cast<T>(static_cast<Acc<T>>(gradient) * inverse);
+    const auto kept = static_cast<Acc<T>>(gradient);
     if (!(kept - kept == 0)) *found_inf = 1;
   }
 

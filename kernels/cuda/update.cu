@@ -1,9 +1,11 @@
 // Optimizer steps. A first kernel raises the counts of steps and works out what follows from them,
 // one thread for each parameter. Then all parameters go through one launch (parts.cuh). Rounding is
-// that of kernels/cpu/simd/update.simd.cpp.
+// that of kernels/cpu/simd/update.simd.cpp; elements of 16 bits are computed in float.
 
 #include "../../core/ops/update.h"
 
+#include "../../core/half.h"
+#include "pack.cuh"
 #include "parts.cuh"
 #include "update.h"
 
@@ -11,74 +13,87 @@ namespace reprise {
 namespace cuda {
 namespace {
 
-/// What the rules of both optimizers have in common. With a learning rate of NaN nothing changes.
-template <class Element, int kOperands>
+// The global ones of a host are those of double.
+__device__ float fma(float x, float y, float z) { return ::fmaf(x, y, z); }
+__device__ double fma(double x, double y, double z) { return ::fma(x, y, z); }
+__device__ float sqrt(float x) { return ::sqrtf(x); }
+__device__ double sqrt(double x) { return ::sqrt(x); }
+
+/// What the rules of both optimizers have in common: elements of a parameter and of its state, of
+/// type T, and of its gradient, of type G. With a learning rate of NaN nothing changes.
+template <class T, class G>
 struct StepRule {
-  using T = Element;
-  static constexpr int operands = kOperands;
+  using A = Acc<T>;                           // arithmetic; what is stored is rounded once
   static constexpr unsigned writes = ~0b10u;  // all but the gradient
 
   __device__ StepNumbers numbers_of(unsigned parameter) const { return all_numbers[parameter]; }
   __device__ static bool skips(const StepNumbers& numbers) { return numbers.step != numbers.step; }
-
-  const StepNumbers* all_numbers;
-};
-
-/// The gradient with weight decay.
-template <class T>
-__device__ T decayed(T grad, T param, T weight_decay) {
-  return weight_decay == 0 ? grad : fma(weight_decay, param, grad);
-}
-
-/// How SGD moves an element x: parameter, gradient and, with momentum, velocity.
-template <class Element, int kOperands>
-struct Sgd : StepRule<Element, kOperands> {
-  using T = Element;
-
-  Sgd(const SgdStep& op, const StepNumbers* numbers)
-      : StepRule<T, kOperands>{numbers},
-        momentum(static_cast<T>(op.momentum)),
-        rest(static_cast<T>(1 - op.dampening)),
-        weight_decay(static_cast<T>(op.weight_decay)),
-        nesterov(op.nesterov) {}
-
-  __device__ void operator()(const StepNumbers& numbers, T (&x)[kOperands]) const {
-    T g = decayed(x[1], x[0], weight_decay);
-    if constexpr (kOperands > 2) {
-      x[2] = numbers.step == 1 ? g : fma(momentum, x[2], rest * g);
-      g = nesterov ? fma(momentum, x[2], g) : x[2];
-    }
-    x[0] = fma(static_cast<T>(-numbers.size), g, x[0]);
+  /// The gradient with weight decay.
+  __device__ A decayed(const G& grad, A param) const {
+    const auto g = static_cast<A>(grad);
+    return weight_decay == 0 ? g : fma(weight_decay, param, g);
   }
 
-  T momentum, rest, weight_decay;
+  const StepNumbers* all_numbers;
+  A weight_decay;
+};
+
+/// How SGD moves a parameter, with a velocity where it has momentum.
+template <class T, class G, class... Velocity>
+struct Sgd : StepRule<T, G> {
+  using Operands = std::tuple<T, G, Velocity...>;
+  using A = Acc<T>;
+
+  Sgd(const SgdStep& op, const StepNumbers* numbers)
+      : StepRule<T, G>{numbers, static_cast<A>(op.weight_decay)},
+        momentum(static_cast<A>(op.momentum)),
+        rest(static_cast<A>(1 - op.dampening)),
+        nesterov(op.nesterov) {}
+
+  __device__ void operator()(const StepNumbers& numbers, T& param, const G& grad,
+                             Velocity&... velocity) const {
+    const auto p = static_cast<A>(param);
+    A g = this->decayed(grad, p);
+    ((g = with_momentum(numbers, g, velocity)), ...);
+    param = static_cast<T>(fma(static_cast<A>(-numbers.size), g, p));
+  }
+  __device__ A with_momentum(const StepNumbers& numbers, A g, T& velocity) const {
+    const A v = numbers.step == 1 ? g : fma(momentum, static_cast<A>(velocity), rest * g);
+    velocity = static_cast<T>(v);
+    return nesterov ? fma(momentum, v, g) : v;
+  }
+
+  A momentum, rest;
   bool nesterov;
 };
 
-/// How Adam moves an element x: parameter, gradient, average, average of squares and, for amsgrad,
-/// the largest one.
-template <class Element, int kOperands>
-struct Adam : StepRule<Element, kOperands> {
-  using T = Element;
+/// How Adam moves a parameter, its average, that of squares and, for amsgrad, the largest one.
+template <class T, class G, class... Largest>
+struct Adam : StepRule<T, G> {
+  using Operands = std::tuple<T, G, T, T, Largest...>;
+  using A = Acc<T>;
 
   Adam(const AdamStep& op, const StepNumbers* numbers)
-      : StepRule<T, kOperands>{numbers},
-        rest1(static_cast<T>(1 - op.beta1)),
-        beta2(static_cast<T>(op.beta2)),
-        rest2(static_cast<T>(1 - op.beta2)),
-        eps(static_cast<T>(op.eps)),
-        weight_decay(static_cast<T>(op.weight_decay)) {}
+      : StepRule<T, G>{numbers, static_cast<A>(op.weight_decay)},
+        rest1(static_cast<A>(1 - op.beta1)),
+        beta2(static_cast<A>(op.beta2)),
+        rest2(static_cast<A>(1 - op.beta2)),
+        eps(static_cast<A>(op.eps)) {}
 
-  __device__ void operator()(const StepNumbers& numbers, T (&x)[kOperands]) const {
-    const T g = decayed(x[1], x[0], weight_decay);
-    x[2] = fma(g - x[2], rest1, x[2]);
-    T v = x[3] = fma(rest2 * g, g, beta2 * x[3]);
-    if constexpr (kOperands > 4) v = x[4] = x[4] > v || x[4] != x[4] ? x[4] : v;
-    const T root = fma(sqrt(v), static_cast<T>(numbers.correction), eps);
-    x[0] = x[0] - static_cast<T>(numbers.size) * x[2] / root;
+  __device__ void operator()(const StepNumbers& numbers, T& param, const G& grad, T& average,
+                             T& squares, Largest&... largest) const {
+    const auto p = static_cast<A>(param), before = static_cast<A>(average);
+    const A g = this->decayed(grad, p), m = fma(g - before, rest1, before);
+    A v = fma(rest2 * g, g, beta2 * static_cast<A>(squares));
+    average = static_cast<T>(m);
+    squares = static_cast<T>(v);
+    ((v = larger(static_cast<A>(largest), v), largest = static_cast<T>(v)), ...);
+    const A root = fma(sqrt(v), static_cast<A>(numbers.correction), eps);
+    param = static_cast<T>(p - static_cast<A>(numbers.size) * m / root);
   }
+  __device__ static A larger(A a, A b) { return a > b || a != a ? a : b; }
 
-  T rest1, beta2, rest2, eps, weight_decay;
+  A rest1, beta2, rest2, eps;
 };
 
 // ---- counting ---------------------------------------------------------------------------------
@@ -118,12 +133,26 @@ void count_all_steps(const Op& op, const Launch& l) {
   }
 }
 
-/// The same for float32 and float64.
-template <template <class, int> class Rule, int kOperands, class Op>
+template <class T, class G>
+using SgdWithMomentum = Sgd<T, G, T>;
+template <class T, class G>
+using PlainSgd = Sgd<T, G>;
+template <class T, class G>
+using AmsGrad = Adam<T, G, T>;
+template <class T, class G>
+using PlainAdam = Adam<T, G>;
+
+/// Parameters of all dtypes, those of float32 also with gradients of 16 bits.
+template <template <class, class> class Rule, class Op>
 void move_each_dtype(const Op& op, const Launch& l) {
   const auto* numbers = static_cast<const StepNumbers*>(l.workspace);
-  move_all(Rule<float, kOperands>(op, numbers), l, Op::writes_period);
-  move_all(Rule<double, kOperands>(op, numbers), l, Op::writes_period);
+  const auto move = [&](const auto& rule) { move_all(rule, l, Op::writes_period); };
+  move(Rule<float, float>(op, numbers));
+  move(Rule<float, Half>(op, numbers));
+  move(Rule<float, BFloat16>(op, numbers));
+  move(Rule<double, double>(op, numbers));
+  move(Rule<Half, Half>(op, numbers));
+  move(Rule<BFloat16, BFloat16>(op, numbers));
 }
 
 }  // namespace
@@ -131,14 +160,14 @@ void move_each_dtype(const Op& op, const Launch& l) {
 
 void SgdStep::cuda(const Launch& l) const {
   cuda::count_all_steps(*this, l);
-  momentum > 0 ? cuda::move_each_dtype<cuda::Sgd, 3>(*this, l)
-               : cuda::move_each_dtype<cuda::Sgd, 2>(*this, l);
+  momentum > 0 ? cuda::move_each_dtype<cuda::SgdWithMomentum>(*this, l)
+               : cuda::move_each_dtype<cuda::PlainSgd>(*this, l);
 }
 
 void AdamStep::cuda(const Launch& l) const {
   cuda::count_all_steps(*this, l);
-  amsgrad ? cuda::move_each_dtype<cuda::Adam, 5>(*this, l)
-          : cuda::move_each_dtype<cuda::Adam, 4>(*this, l);
+  amsgrad ? cuda::move_each_dtype<cuda::AmsGrad>(*this, l)
+          : cuda::move_each_dtype<cuda::PlainAdam>(*this, l);
 }
 
 }  // namespace reprise

@@ -459,6 +459,7 @@ Table other_calls() {
           call(ToDevice{{}, Device::cuda()}, {f32({2})}),
           call(ToMemoryFormat{channels_last}, {f32({2, 3, 4, 5})}),
           call(SgdStep{}, {f64({}), f32({2}), f32({2}), f32({0}), f64({})}),
+          call(SgdStep{}, {f64({}), f32({2}), Meta({2}, bfloat16), f32({0}), f64({})}),
           call(AdamStep{}, {f64({}), f32({2}), f32({2}), f32({2}), f32({2}), f32({0}), f64({})}),
           call(Unscale{}, {f32({}), f32({2}), f64({3}), apart({2, 3})}),
           call(UpdateScale{}, {f32({}), Meta({}, int32), f32({})})};
@@ -492,6 +493,9 @@ Table bad_other_calls() {
             call(Dropout{0.5}, {i64({3}), i64({2})}),
             call(Dropout{1.5}, {f32({3}), i64({2})}),
             call(Dropout{std::nan("")}, {f32({3}), i64({2})}),
+            call(SgdStep{}, {f64({}), f32({2}), Meta({3}, bfloat16), f32({0}), f64({})}),
+            call(SgdStep{}, {f64({}), f64({2}), Meta({2}, bfloat16), f64({0}), f64({})}),
+            call(SgdStep{}, {f64({}), Meta({2}, float16), Meta({2}, bfloat16), f32({0}), f64({})}),
             call(Unscale{}, {f32({})}),
             call(Unscale{}, {f64({}), f32({2})}),
             call(Unscale{}, {f32({}), f32({2}), i64({2})}),

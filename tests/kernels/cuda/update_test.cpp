@@ -106,6 +106,60 @@ TEST_F(CudaUpdate, MatchesTheCpu) {
   expect_same_as_cpu(AdamStep{.weight_decay = 0.1, .amsgrad = true}, 2e-7);
 }
 
+/// Operands of 16 bits, and the same in float32.
+struct ShortOperands {
+  explicit ShortOperands(size_t state) {
+    add(number(0.05).cuda());
+    const DType dtypes[][2] = {
+        {float16, float16}, {bfloat16, bfloat16}, {float32, float16}, {float32, bfloat16}};
+    for (const auto [param, grad] : dtypes) {
+      add_parameter(state, {4096 * 2 + 13}, param, grad, dense, dense);
+      add_parameter(state, {1000, 9}, param, grad, shifted, dense);
+      add_parameter(state, {90, 7}, param, grad, transposed, dense);
+      add_parameter(state, {9, 70}, param, grad, dense, spaced);
+      for (int64_t i = 0; i < 20; ++i) add_parameter(state, {i}, param, grad, dense, dense);
+    }
+  }
+  void add_parameter(size_t state, const Shape& shape, DType param, DType grad,
+                     const Layout& of_grad, const Layout& of_others) {
+    for (size_t k = 0; k < 2 + state; ++k) {
+      const Tensor x = sample(shape, float32, wide.size());
+      const Tensor y = (k < 2 ? x : abs(x) + 0.5).to(k == 1 ? grad : param).cuda();
+      add((k == 1 ? of_grad : of_others)(y));
+    }
+    add(number(static_cast<double>(wide.size() % 3)).cuda());
+  }
+  void add(const Tensor& x) {
+    wide.push_back(is_half(x.dtype()) ? x.to(float32) : x.clone());
+    as_is.push_back(x);
+  }
+
+  Tensors wide, as_is;
+};
+
+template <class T>
+void expect_bits_of_widened(const T& op) {
+  const ShortOperands operands(T::writes_period - 3);
+  dispatch(Model(op), operands.wide);
+  dispatch(Model(op), operands.as_is);
+  for (size_t i = 0; i < operands.wide.size(); ++i) {
+    SCOPED_TRACE(testing::Message() << "operand " << i);
+    const Tensor& got = operands.as_is[i];
+    expect_same_bits(got.cpu(), operands.wide[i].to(got.dtype()).cpu());
+  }
+}
+
+TEST_F(CudaUpdate, SixteenBitsHaveTheBitsOfWidenedOnes) {
+  expect_bits_of_widened(SgdStep{.weight_decay = 0.01});
+  expect_bits_of_widened(SgdStep{0.9, 0.25, 0.01, true});
+  expect_bits_of_widened(AdamStep{});
+  expect_bits_of_widened(AdamStep{.weight_decay = 0.1, .amsgrad = true});
+  const SgdStep op{};
+  const Meta p({3}, bfloat16, Device::cuda()), lr({}, float64, Device::cuda());
+  const std::array metas{lr, p, p, Meta({0}, bfloat16, Device::cuda()), lr};
+  EXPECT_EQ(Model(op).workspace(metas, Device::cuda()), op.workspace(metas, Device::cuda()));
+}
+
 TEST_F(CudaUpdate, UnscalesWithTheBitsOfTheCpu) {
   Tensors here{full({}, 3.0)}, there;
   std::vector<Layout> layouts{dense};
