@@ -76,7 +76,8 @@ function(reprise_add_cuda)
     bit=kernels/cuda/op_stand_in.h concepts=kernels/cuda/op_stand_in.h
     cstdint=kernels/cuda/op_stand_in.h type_traits=kernels/cuda/op_stand_in.h
     half_number.cuh=kernels/cuda/half_number.cuh number.cuh=kernels/cuda/number.cuh
-    walk.cuh=kernels/cuda/walk.cuh)
+    divider.cuh=kernels/cuda/divider.cuh offsets.cuh=kernels/cuda/offsets.cuh
+    pack.cuh=kernels/cuda/pack.cuh walk.cuh=kernels/cuda/walk.cuh)
   add_library(reprise_cuda OBJECT ${ARGN} ${kernels} ${headers})
   reprise_flags(reprise_cuda)
   target_compile_options(reprise_cuda PRIVATE ${REPRISE_CUDA_OPTIONS})

@@ -2,6 +2,7 @@
 // them. Slices are added up in their order and in double.
 
 #include "conv_tail.cuh"
+#include "pack.cuh"
 
 namespace reprise::cuda {
 namespace {

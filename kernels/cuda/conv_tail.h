@@ -5,7 +5,7 @@
 
 #include "conv_geometry.h"
 #include "conv_work.h"
-#include "pack.cuh"
+#include "acc.cuh"
 
 namespace reprise::cuda {
 

@@ -187,17 +187,6 @@ __device__ void run_step(const Line& line, const FusedCode::Step& step, int to) 
 
 // ---- memory -----------------------------------------------------------------------------------
 
-/// Where element i of the walk lies in operand k.
-__device__ int64_t find(const Walk<kMostOperands>& walk, uint32_t i, int k) {
-  int64_t at = walk.first[k];
-  for (int d = 0; d < walk.dims; ++d) {
-    const uint32_t rest = d + 1 < walk.dims ? walk.counts[d].quotient(i) : 0;
-    at += (i - rest * walk.counts[d].divisor) * walk.steps[d][k];
-    i = rest;
-  }
-  return at;
-}
-
 /// Calls f.operator()<T>() with the type that elements of `dtype` are moved as.
 template <class F>
 __device__ void visit_stored(DType dtype, const F& f) {
@@ -219,7 +208,7 @@ __device__ void for_each_element(const Line& line, const Walk<kMostOperands>& wa
                                  const F& f) {
   const uint32_t begin = blockIdx.x * blockDim.x * line.elements + threadIdx.x;
   for (int e = 0; e < line.elements && begin + e * blockDim.x < walk.packs; ++e) {
-    f(e, find(walk, begin + e * blockDim.x, operand));
+    f(e, walk.find_in(operand, begin + e * blockDim.x));
   }
 }
 

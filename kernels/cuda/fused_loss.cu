@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "acc.cuh"
 #include "index_check.cuh"
 #include "offsets.cuh"
 #include "pack.cuh"
@@ -81,7 +82,7 @@ void log_softmax_gather_grad(const Launch& l, size_t dim) {
   const int64_t numel = y.meta->numel();
   bool packs = places.dims > 0 && places.strides[0][0] == 1 && fit_packs(y.data, l.out[0].data);
   for (int d = 0; d < places.dims; ++d) {
-    packs = packs && (d == 0 ? places.sizes[0] : places.strides[d][0]) % kPack<T> == 0;
+    packs = packs && (d == 0 ? places.size(0) : places.strides[d][0]) % kPack<T> == 0;
   }
   using A = Acc<T>;
   const Picked<T> picked{y.as<T>(),

@@ -4,6 +4,7 @@
 // columns of the tile in groups of 16 bytes, which it reads from shared memory at once.
 
 #include "../../core/ops/elementwise.h"
+#include "acc.cuh"
 #include "gemm.cuh"
 #include "number.cuh"
 #include "pack.cuh"
@@ -20,7 +21,7 @@ struct Tile {
   using Element = T;
   using Sum = Acc<T>;
   static constexpr int kGroup = kPack<Sum>;
-  using Group = Packed<Sum, kGroup>;
+  using Group = Pack<Sum, kGroup>;
   static constexpr int kSize = Size, kDepth = Depth;
   static constexpr int kBlocks = Blocks;         // on a multiprocessor at least
   static constexpr int kOwn = kSize / kSide;     // rows and columns of a thread
@@ -161,7 +162,7 @@ class Sums {
   /// A group of a row, of which the columns from `first` on that are there.
   static __device__ void store(const Sum* sums, const Corner<T>& to, int64_t row, int first,
                                const Problem<T>& p) {
-    Packed<T, Tile::kGroup> out;
+    Pack<T, Tile::kGroup> out;
 #pragma unroll
     for (int i = 0; i < Tile::kGroup; ++i) {
       Sum y = sums[i];

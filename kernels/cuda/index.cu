@@ -42,7 +42,7 @@ void launch_gather(const Launch& l, const Move& move) {
 bool try_packs(const Launch& l, const Move& move, int64_t pack) {
   Offsets<2> packs;
   for (int d = 0; d < move.places.dims; ++d) {
-    const int64_t size = move.places.sizes[d], step = move.places.strides[d][1];
+    const int64_t size = move.places.size(d), step = move.places.strides[d][1];
     const bool fits =
         d == 0 ? move.places.strides[0][0] == 0 && step == 1 && size % pack == 0 : step % pack == 0;
     if (!fits) return false;

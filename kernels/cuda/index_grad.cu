@@ -10,7 +10,7 @@
 #include "../../core/ops/index.h"
 
 #include "index.cuh"
-#include "pack.cuh"
+#include "acc.cuh"
 #include "sort.cuh"
 #include "visit.h"
 #include "workspaces.h"

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "../../core/op.h"
+#include "acc.cuh"
 #include "launch.cuh"
 #include "offsets.cuh"
 #include "pack.cuh"

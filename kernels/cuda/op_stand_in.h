@@ -13,6 +13,7 @@ using int32_t = int;
 using uint32_t = unsigned;
 using int64_t = long long;
 using uint64_t = unsigned long long;
+using uintptr_t = unsigned long long;
 
 namespace std {
 struct string_view {

@@ -3,7 +3,7 @@
 // row, as on the CPU.
 
 #include "../../core/ops/fused_pool.h"
-#include "pack.cuh"
+#include "acc.cuh"
 #include "pool_window.cuh"
 #include "warp.cuh"
 

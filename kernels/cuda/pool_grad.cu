@@ -5,7 +5,7 @@
 
 #include "../../core/ops/fused_pool.h"
 #include "index_check.cuh"
-#include "pack.cuh"
+#include "acc.cuh"
 #include "pool_window.cuh"
 #include "warp.cuh"
 

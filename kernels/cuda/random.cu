@@ -7,7 +7,7 @@
 
 #include "../../core/random.h"
 #include "map.cuh"
-#include "pack.cuh"
+#include "acc.cuh"
 #include "visit.h"
 
 namespace reprise {

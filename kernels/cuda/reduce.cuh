@@ -16,6 +16,7 @@
 //     void store(int64_t output, const State&) const;
 //   };
 
+#include "acc.cuh"
 #include "pack.cuh"
 #include "reduce_plan.h"
 #include "warp.cuh"

@@ -4,7 +4,7 @@
 #include "../../core/ops/scaling.h"
 
 #include "../../core/half.h"
-#include "pack.cuh"
+#include "acc.cuh"
 #include "parts.cuh"
 
 namespace reprise {

@@ -6,6 +6,7 @@
 
 #include "../../core/half.h"
 #include "../../core/shape.h"
+#include "acc.cuh"
 #include "pack.cuh"
 #include "warp.cuh"
 

@@ -6,7 +6,7 @@
 #include "../../core/ops/elementwise.h"
 #include "gemm.cuh"
 #include "number.cuh"
-#include "pack.cuh"
+#include "acc.cuh"
 
 namespace reprise::cuda {
 namespace {
