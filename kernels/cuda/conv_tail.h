@@ -3,9 +3,9 @@
 
 #include <cuda_runtime.h>
 
+#include "acc.cuh"
 #include "conv_geometry.h"
 #include "conv_work.h"
-#include "acc.cuh"
 
 namespace reprise::cuda {
 

@@ -9,8 +9,8 @@
 
 #include "../../core/ops/index.h"
 
-#include "index.cuh"
 #include "acc.cuh"
+#include "index.cuh"
 #include "sort.cuh"
 #include "visit.h"
 #include "workspaces.h"

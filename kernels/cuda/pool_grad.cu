@@ -4,8 +4,8 @@
 // nothing; a place outside of its window moves nothing.
 
 #include "../../core/ops/fused_pool.h"
-#include "index_check.cuh"
 #include "acc.cuh"
+#include "index_check.cuh"
 #include "pool_window.cuh"
 #include "warp.cuh"
 

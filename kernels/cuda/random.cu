@@ -6,8 +6,8 @@
 #include <limits>
 
 #include "../../core/random.h"
-#include "map.cuh"
 #include "acc.cuh"
+#include "map.cuh"
 #include "visit.h"
 
 namespace reprise {

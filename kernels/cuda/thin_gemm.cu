@@ -4,9 +4,9 @@
 // added as a tree.
 
 #include "../../core/ops/elementwise.h"
+#include "acc.cuh"
 #include "gemm.cuh"
 #include "number.cuh"
-#include "acc.cuh"
 
 namespace reprise::cuda {
 namespace {

@@ -5,7 +5,7 @@
 #include "../../core/ops/update.h"
 
 #include "../../core/half.h"
-#include "pack.cuh"
+#include "acc.cuh"
 #include "parts.cuh"
 #include "update.h"
 
