@@ -1,6 +1,6 @@
 #include "fused_pool.h"
 
-#include "check_operands.h"
+#include "check_places.h"
 
 namespace reprise {
 
@@ -14,17 +14,7 @@ Metas FusedMaxPool2d::infer(std::span<const Meta> in) const {
 }
 
 Metas FusedMaxPool2dGrad::infer(std::span<const Meta> in) const {
-  check_count(name, in, 2);
-  check_dense(name, in);
-  const Shape& gy = in[0].shape;
-  check(gy.size() == 4, ErrorKind::Shape, name, ": expected gy [N, C, H, W], got ", gy);
-  const Meta x = checked_meta(name, {gy[0], gy[1], size.h, size.w}, in[0].dtype);
-  const Metas pooled = FusedMaxPool2d{*this}.infer({&x, 1});
-  check(gy == pooled[0].shape, ErrorKind::Shape, name, ": expected gy of shape ", pooled[0].shape,
-        ", got ", gy);
-  check(in[1].dtype == uint8 && in[1].shape == gy, ErrorKind::Shape, name,
-        ": expected places uint8", gy, ", got ", in[1].dtype, in[1].shape);
-  return {x};
+  return infer_max_pool_grad(name, FusedMaxPool2d{*this}, size, in);
 }
 
 }  // namespace reprise

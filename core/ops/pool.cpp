@@ -5,6 +5,7 @@
 #include "../dispatch.h"
 #include "../ops.h"
 #include "check_operands.h"
+#include "check_places.h"
 #include "dense_gradient.h"
 #include "memory_format.h"
 
@@ -57,19 +58,13 @@ Tensor dense_gradient(const Tensor& gy, const Tensor& image) {
   return detail::dense_gradient(gy, detail::common_format(gy, image));
 }
 
-/// Dense images of floats, and nothing else but `more` operands.
-void check_images(std::string_view op, std::span<const Meta> in, size_t more = 0) {
-  check_count(op, in, 1 + more);
+/// Dense images of floats, and nothing else.
+void check_images(std::string_view op, std::span<const Meta> in) {
+  check_count(op, in, 1);
   check_floating(op, in[0].dtype);
   check_dense(op, in);
   check(in[0].dim() == 4, ErrorKind::Shape, op, ": expected x [N, C, H, W] or [C, H, W], got ",
         in[0].shape);
-}
-
-/// Places in images of `size`, int64.
-void check_indices(std::string_view op, const Meta& indices, const Shape& expected) {
-  check(indices.dtype == int64 && indices.shape == expected, ErrorKind::Shape, op,
-        ": expected indices int64", expected, ", got ", indices.dtype, indices.shape);
 }
 
 /// Runs `f` on a batch; an image without one gets it for the time being.
@@ -94,18 +89,15 @@ Metas MaxPool2d::infer(std::span<const Meta> in) const {
 }
 
 Metas MaxPool2dGrad::infer(std::span<const Meta> in) const {
-  check_images(name, in, 1);
-  check_indices(name, in[1], in[0].shape);
-  return {checked_meta(name, resized(in[0].shape, size), in[0].dtype)};
+  return infer_max_pool_grad(name, MaxPool2d{*this}, size, in);
 }
 
 Metas MaxPool2dGather::infer(std::span<const Meta> in) const {
-  check_images(name, in, 1);
-  const Shape &x = in[0].shape, &indices = in[1].shape;
-  check(indices.size() == 4, ErrorKind::Shape, name, ": expected indices [N, C, H, W], got ",
-        indices);
-  check_indices(name, in[1], {x[0], x[1], indices[2], indices[3]});
-  return {checked_meta(name, indices, in[0].dtype)};
+  check_count(name, in, 2);
+  check_dense(name, in);
+  const Metas out = MaxPool2d{*this}.infer(in.first(1));
+  check_places(name, in[1], out[1]);
+  return {out[0]};
 }
 
 Metas AvgPool2d::infer(std::span<const Meta> in) const {
@@ -124,13 +116,14 @@ Metas AvgPool2dGrad::infer(std::span<const Meta> in) const {
 }
 
 Tensors MaxPool2d::vjp(const Vjp& v) const {
-  return {apply(MaxPool2dGrad{v.in[0].HW()}, dense_gradient(v.gy[0], v.out[1]), v.out[1])};
+  return {apply(MaxPool2dGrad{*this, v.in[0].HW()}, dense_gradient(v.gy[0], v.out[1]), v.out[1])};
 }
 Tensors MaxPool2dGrad::vjp(const Vjp& v) const {
-  return {apply(MaxPool2dGather{}, dense_gradient(v.gy[0], v.in[1]), v.in[1]), Tensor()};
+  return {apply(MaxPool2dGather{*this}, dense_gradient(v.gy[0], v.in[1]), v.in[1]), Tensor()};
 }
 Tensors MaxPool2dGather::vjp(const Vjp& v) const {
-  return {apply(MaxPool2dGrad{v.in[0].HW()}, dense_gradient(v.gy[0], v.in[1]), v.in[1]), Tensor()};
+  return {apply(MaxPool2dGrad{*this, v.in[0].HW()}, dense_gradient(v.gy[0], v.in[1]), v.in[1]),
+          Tensor()};
 }
 Tensors AvgPool2d::vjp(const Vjp& v) const {
   return {apply(AvgPool2dGrad{*this, v.in[0].HW()}, dense_gradient(v.gy[0], v.in[0]))};

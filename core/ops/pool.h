@@ -29,24 +29,28 @@ struct MaxPool2d : MaxPoolAttributes {
 };
 
 /// (gy, indices) -> gx: each gradient added where its value stood, in an image of `size` (H, W).
-struct MaxPool2dGrad {
+/// The attributes are those of the pooling. Index error for an index outside of the image; a CUDA
+/// device adds nothing for one outside of its window.
+struct MaxPool2dGrad : MaxPoolAttributes {
   Pair size = 0;
   static constexpr std::string_view name = "max_pool2d_grad";
+  static constexpr bool half_on_cuda = true;
   static constexpr unsigned save_in = 0b10;
-  static constexpr bool follows_format = true, channels_last_on_cuda = true;
-  auto tie() const { return std::tuple(Attr("size", size)); }
+  auto tie() const {
+    return std::tuple_cat(MaxPoolAttributes::tie(), std::tuple(Attr("size", size)));
+  }
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;
   void cuda(const Launch& l) const;
   Tensors vjp(const Vjp& v) const;
 };
 
-/// (x, indices) -> the values of x at the indices: the transpose of MaxPool2dGrad.
-struct MaxPool2dGather {
+/// (x, indices) -> the values of x at the indices: the transpose of MaxPool2dGrad. The attributes
+/// are those of the pooling that made the indices.
+struct MaxPool2dGather : MaxPoolAttributes {
   static constexpr std::string_view name = "max_pool2d_gather";
   static constexpr bool half_on_cuda = true;
   static constexpr unsigned save_in = 0b10;
-  static constexpr bool follows_format = true, channels_last_on_cuda = true;
   Metas infer(std::span<const Meta> in) const;
   void cpu(const Launch& l) const;
   void cuda(const Launch& l) const;

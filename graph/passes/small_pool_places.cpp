@@ -27,22 +27,22 @@ class PlaceShrinker {
   Graph shrunk() {
     for (Call& call : graph_.code) {
       const auto* pool = as<MaxPool2d>(*call.op);
-      if (pool == nullptr || !fits_bytes(*pool) || !feeds_gradients_alone(call)) continue;
+      if (pool == nullptr || !fits_bytes(*pool) || !feeds_gradients_alone(call, *pool)) continue;
       shrink(call, FusedMaxPool2d{*pool});
     }
     return std::move(graph_);
   }
 
  private:
-  /// Whether the indices are read by MaxPool2dGrad for the image of `pool`, and by nothing else.
-  bool feeds_gradients_alone(const Call& pool) const {
-    const ValueId indices = pool.out[1];
-    const Shape& x = graph_.meta(pool.in[0]).shape;
+  /// Whether the indices are read by the gradients of `pool`, and by nothing else.
+  bool feeds_gradients_alone(const Call& call, const MaxPool2d& pool) const {
+    const ValueId indices = call.out[1];
+    const Shape& x = graph_.meta(call.in[0]).shape;
+    const MaxPool2dGrad expected{pool, {x[2], x[3]}};
     const auto is_gradient = [&](int32_t reader) {
       if (static_cast<size_t>(reader) == graph_.code.size()) return false;
-      const Call& call = graph_.code[static_cast<size_t>(reader)];
-      const auto* grad = as<MaxPool2dGrad>(*call.op);
-      return grad != nullptr && grad->size == Pair(x[2], x[3]);
+      const auto* grad = as<MaxPool2dGrad>(*graph_.code[static_cast<size_t>(reader)].op);
+      return grad != nullptr && grad->tie() == expected.tie();
     };
     return !shared_[static_cast<size_t>(indices)] &&
            std::ranges::all_of(uses_.of(indices), is_gradient);
@@ -52,8 +52,7 @@ class PlaceShrinker {
     const ValueId indices = pool.out[1];
     for (int32_t reader : uses_.of(indices)) {
       Call& call = graph_.code[static_cast<size_t>(reader)];
-      const Pair size = as<MaxPool2dGrad>(*call.op)->size;
-      call.op = Model(FusedMaxPool2dGrad{op, size}).keep();
+      call.op = Model(FusedMaxPool2dGrad{op, as<MaxPool2dGrad>(*call.op)->size}).keep();
     }
     Meta& meta = graph_.values[static_cast<size_t>(indices)].meta;
     meta.dtype = uint8;

@@ -1,20 +1,54 @@
 #pragma once
 // Windows of pooling as the kernels see them: one thread for each result, or for each pixel of a
-// gradient. I counts elements: 32 bits where all of them fit.
+// gradient, of one channel in row-major order, of W neighbouring ones in channels-last. I counts
+// elements: 32 bits where all of them fit.
 
+#include <bit>
 #include <limits>
 
 #include "../../core/op.h"
 #include "../../core/ops/pool.h"
 #include "launch.cuh"
+#include "pack.cuh"
 #include "visit.h"
 
 namespace reprise::cuda {
+
+/// Divides numbers that are not negative: those of 32 bits by a multiplication (Granlund and
+/// Montgomery, 1994).
+template <class I>
+struct PoolDivisor {
+  I by;
+
+  explicit PoolDivisor(I divisor) : by(divisor) {}
+  __device__ I quotient(I n) const { return n / by; }
+};
+
+template <>
+struct PoolDivisor<int32_t> {
+  int32_t by;
+  int shift;
+  uint32_t factor;
+
+  explicit PoolDivisor(int32_t divisor)
+      : by(divisor),
+        shift(std::bit_width(static_cast<uint32_t>(divisor) - 1) - 1),
+        factor(by == 1 ? 0
+                       : static_cast<uint32_t>((uint64_t{1} << (32 + shift)) /
+                                               static_cast<uint32_t>(by)) +
+                             1) {}
+  __device__ int32_t quotient(int32_t n) const {
+    if (by == 1) return n;
+    const uint64_t product = uint64_t{static_cast<uint32_t>(n)} * factor;
+    return static_cast<int32_t>(static_cast<uint32_t>(product >> 32) >> shift);
+  }
+};
 
 /// A window sliding along one axis.
 template <class I>
 struct PoolAxis {
   I in, out, kernel, stride, padding, dilation;
+  PoolDivisor<I> by_in{in}, by_out{out}, by_stride{stride};
 
   __device__ I start(I i) const { return i * stride - padding; }
   /// First place of window i in the image: start, start + dilation, ...
@@ -22,14 +56,18 @@ struct PoolAxis {
     const I from = start(i);
     return from >= 0 ? from : from + (dilation - 1 - from) / dilation * dilation;
   }
-  __device__ I end(I i) const { return std::min(start(i) + (kernel - 1) * dilation + 1, in); }
+  /// How far a window reaches, of which dilation leaves places out.
+  __device__ I reach() const { return (kernel - 1) * dilation + 1; }
+  __device__ I end(I i) const { return std::min(start(i) + reach(), in); }
 
-  // The windows that cover a place, without dilation.
+  // The windows that reach over a place.
   __device__ I first_window(I place) const {
-    const I before = place + padding - kernel;
-    return before < 0 ? 0 : before / stride + 1;
+    const I before = place + padding - reach();
+    return before < 0 ? 0 : by_stride.quotient(before) + 1;
   }
-  __device__ I end_window(I place) const { return std::min((place + padding) / stride + 1, out); }
+  __device__ I end_window(I place) const {
+    return std::min(by_stride.quotient(place + padding) + 1, out);
+  }
 };
 
 template <class I>
@@ -37,13 +75,14 @@ struct PoolWindow {
   PoolAxis<I> rows, columns;
   int64_t images;  // planes in row-major order; with all their channels in channels-last
   I channels;      // of a pixel, side by side: 1 in row-major order
+  PoolDivisor<I> by_channels{channels};
 
   __device__ I pixels() const { return rows.in * columns.in; }
   __device__ I results() const { return rows.out * columns.out; }
 };
 
 /// What the sum over a window of an average is divided by.
-struct PoolDivisor {
+struct AverageDivisor {
   int64_t fixed;  // unless 0
   bool count_padding;
 
@@ -58,26 +97,37 @@ struct PoolDivisor {
     return std::min(axis.start(i) + axis.kernel, axis.in + axis.padding) - axis.start(i);
   }
 };
-inline PoolDivisor divisor_of(const AvgPoolAttributes& a) {
+inline AverageDivisor divisor_of(const AvgPoolAttributes& a) {
   return {a.divisor_override, a.count_include_pad};
 }
 
-/// Result `row`, `column` of a channel of an image, from its place among the results of all.
+/// Where an element stands: `row`, `column` of a channel of an image.
 template <class I>
 struct PoolPlace {
   I image, row, column, channel, channels;
 
-  __device__ PoolPlace(I i, I height, I width, I side_by_side) : channels(side_by_side) {
-    const I pixel = channels == 1 ? i : i / channels;
-    channel = i - pixel * channels;
-    const I line = pixel / width;
-    column = pixel - line * width;
-    image = line / height;
-    row = line - image * height;
+  /// From its place among the results, or the pixels, of all images.
+  __device__ static PoolPlace of_result(const PoolWindow<I>& window, I i) {
+    return {window, i, window.rows.by_out, window.columns.by_out};
+  }
+  __device__ static PoolPlace of_pixel(const PoolWindow<I>& window, I i) {
+    return {window, i, window.rows.by_in, window.columns.by_in};
   }
   /// Where pixel 0 of the channel lies, and pixel p.
   __device__ I first(I pixels) const { return image * pixels * channels + channel; }
   __device__ I at(I pixels, I p) const { return first(pixels) + p * channels; }
+
+ private:
+  __device__ PoolPlace(const PoolWindow<I>& window, I i, const PoolDivisor<I>& height,
+                       const PoolDivisor<I>& width)
+      : channels(window.channels) {
+    const I pixel = window.by_channels.quotient(i);
+    channel = i - pixel * channels;
+    const I line = width.quotient(pixel);
+    column = pixel - line * width.by;
+    image = height.quotient(line);
+    row = line - image * height.by;
+  }
 };
 
 template <class I, class A>
@@ -99,16 +149,29 @@ bool pool_fits_32(const A& a, Pair dilation, const Shape& x, const Shape& y) {
                    reach(x[3], a.kernel_size.w, a.stride.w, dilation.w)}) < kMost;
 }
 
-/// Calls f.operator()<T, I>(window) for the dtype and the size of the operands.
+/// Whether packs of `width` elements begin where they can be read at once.
+inline bool pool_packs_aligned(const Launch& l, int width) {
+  const auto aligned = [width](const View& v) {
+    return is_aligned(v.data, size_of(v.meta->dtype) * static_cast<size_t>(width));
+  };
+  return std::all_of(l.in.begin(), l.in.end(), aligned) &&
+         std::all_of(l.out.begin(), l.out.end(), aligned);
+}
+
+/// Calls f.operator()<T, W>(window) for the dtype and the sizes of `l`, which pools images like x
+/// into some like y.
 template <class A, class F>
-void visit_pool(std::string_view op, const A& a, Pair dilation, const Meta& x, const Meta& y, F f) {
+void visit_pool(std::string_view op, const Launch& l, const A& a, Pair dilation, const Meta& x,
+                const Meta& y, F f) {
+  if (x.numel() == 0) return;
   const bool last = !x.is_contiguous() || !y.is_contiguous();
   visit_any_floating(op, x.dtype, [&]<class T>() {
-    if (pool_fits_32(a, dilation, x.shape, y.shape)) {
-      f.template operator()<T>(pool_window<int32_t>(a, dilation, x.shape, y.shape, last));
-    } else {
-      f.template operator()<T>(pool_window<int64_t>(a, dilation, x.shape, y.shape, last));
-    }
+    if (!pool_fits_32(a, dilation, x.shape, y.shape))
+      return f.template operator()<T, 1>(pool_window<int64_t>(a, dilation, x.shape, y.shape, last));
+    const auto window = pool_window<int32_t>(a, dilation, x.shape, y.shape, last);
+    if (window.channels % kPack<T> == 0 && pool_packs_aligned(l, kPack<T>))
+      return f.template operator()<T, kPack<T>>(window);
+    f.template operator()<T, 1>(window);
   });
 }
 

@@ -153,7 +153,7 @@ TEST(Pool, GradientsAreScattered) {
       expected.at({i[0], i[1], at / c.x[3], at % c.x[3]}) += gradient.at(i);
     });
     const Pair size(c.x[2], c.x[3]);
-    expect_close(apply(MaxPool2dGrad{size}, gy, pooled[1]), expected, 1e-6);
+    expect_close(apply(MaxPool2dGrad{max_op(c), size}, gy, pooled[1]), expected, 1e-6);
     c.dilation = 1;
     const Tensor gm = sample(apply(average_op(c), sample(c.x)).shape(), float32, 3);
     Array shares(c.x);
@@ -170,7 +170,7 @@ TEST(Pool, GatherReadsWhereTheMaximaStood) {
   const PoolCase c{{2, 3, 9, 9}, 3, 2, 1};
   const Tensor x = sample(c.x);
   const Tensors pooled = max_with_indices(c, x);
-  expect_same_bits(apply(MaxPool2dGather{}, x, pooled[1]), pooled[0]);
+  expect_same_bits(apply(MaxPool2dGather{max_op(c)}, x, pooled[1]), pooled[0]);
 }
 
 /// Places in windows as indices into the image, and back to a gradient.
@@ -191,7 +191,7 @@ void check_small_places(const PoolCase& c, const Tensor& x) {
   const Tensor gy = sample(got[0].shape(), x.dtype(), 2);
   const Pair size(c.x[2], c.x[3]);
   expect_same_bits(apply(FusedMaxPool2dGrad{op, size}, gy, got[1]),
-                   apply(MaxPool2dGrad{size}, gy, expected[1]));
+                   apply(MaxPool2dGrad{op, size}, gy, expected[1]));
 }
 
 TEST(Pool, PlacesInWindowsSayTheSameAsIndices) {
@@ -223,7 +223,7 @@ TEST(Pool, EmptyBatch) {
   const PoolCase c{{0, 3, 9, 9}, 3, 3};
   const Tensors pooled = max_with_indices(c, empty(c.x));
   EXPECT_EQ(pooled[0].shape(), Shape({0, 3, 3, 3}));
-  EXPECT_EQ(apply(MaxPool2dGrad{Pair(9, 9)}, pooled[0], pooled[1]).shape(), c.x);
+  EXPECT_EQ(apply(MaxPool2dGrad{max_op(c), Pair(9, 9)}, pooled[0], pooled[1]).shape(), c.x);
   EXPECT_EQ(apply(average_op(c), empty(c.x)).shape(), Shape({0, 3, 3, 3}));
   const Tensors small = dispatch(Model(FusedMaxPool2d{max_op(c)}), std::array{empty(c.x)});
   EXPECT_EQ(apply(FusedMaxPool2dGrad{max_op(c), Pair(9, 9)}, small[0], small[1]).shape(), c.x);
@@ -244,7 +244,7 @@ TEST(Pool, SameBitsOnAllThreads) {
     return Tensors{pooled[0],
                    pooled[1],
                    mean,
-                   apply(MaxPool2dGrad{Pair(28, 28)}, mean, pooled[1]),
+                   apply(MaxPool2dGrad{max_op(c), Pair(28, 28)}, mean, pooled[1]),
                    small[1],
                    apply(FusedMaxPool2dGrad{max_op(c), Pair(28, 28)}, mean, small[1]),
                    apply(AvgPool2dGrad{average_op(c), Pair(28, 28)}, mean)};

@@ -7,10 +7,6 @@
 
 namespace reprise::op_rows {
 
-inline MaxPoolAttributes max_attributes(const PoolCase& c) {
-  return {c.kernel, c.stride, c.padding, c.dilation, c.ceil_mode};
-}
-
 inline OpRows not_differentiable(OpRows rows) {
   for (OpRow& row : rows) row.differentiable = false;
   return rows;

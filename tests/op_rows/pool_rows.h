@@ -16,12 +16,17 @@ struct PoolCase {
   int64_t divisor;
 };
 
+inline MaxPoolAttributes max_attributes(const PoolCase& c) {
+  return {c.kernel, c.stride, c.padding, c.dilation, c.ceil_mode};
+}
+
 inline std::vector<PoolCase> pool_cases() {
   return {{"_3", {2, 3, 9, 9}, {2, 3, 3, 3}, 3, 3, 0, 1, false, true, 0},
           {"_2", {2, 3, 8, 7}, {2, 3, 4, 3}, 2, 2, 0, 1, false, true, 0},
           {"_padded", {2, 2, 7, 9}, {2, 2, 4, 5}, 3, 2, 1, 1, false, false, 0},
           {"_ceil", {1, 2, 8, 6}, {1, 2, 5, 4}, 3, 2, 1, 1, true, true, 0},
-          {"_uneven", {1, 2, 6, 8}, {1, 2, 5, 3}, Pair(2, 3), Pair(1, 2), 0, 1, false, true, 4}};
+          {"_uneven", {1, 2, 6, 8}, {1, 2, 5, 3}, Pair(2, 3), Pair(1, 2), 0, 1, false, true, 4},
+          {"_overlapping", {1, 8, 5, 6}, {1, 8, 5, 6}, 3, 1, 1, 1, false, true, 0}};
 }
 
 /// Calls f(image index) for every element in the window of output `i`, and returns how many there
@@ -116,7 +121,8 @@ struct RowsOf<MaxPool2dGrad> {
         "max_pool2d_grad",
         [](const PoolCase& c, const Tensors& in) {
           const Tensor indices = pooled_image(c, in[0].dtype())[1].to(beside(in[0]));
-          return dispatch(Model(MaxPool2dGrad{{c.x[2], c.x[3]}}), dense({in[0], indices}));
+          return dispatch(Model(MaxPool2dGrad{max_attributes(c), {c.x[2], c.x[3]}}),
+                          dense({in[0], indices}));
         },
         [](const PoolCase& c, const Arrays& in) {
           const Array where = indices_of(c);
@@ -138,7 +144,7 @@ struct RowsOf<MaxPool2dGather> {
         "max_pool2d_gather",
         [](const PoolCase& c, const Tensors& in) {
           const Tensor indices = pooled_image(c, in[0].dtype())[1].to(beside(in[0]));
-          return dispatch(Model(MaxPool2dGather{}), dense({in[0], indices}));
+          return dispatch(Model(MaxPool2dGather{max_attributes(c)}), dense({in[0], indices}));
         },
         [](const PoolCase& c, const Arrays& in) {
           const Array where = indices_of(c);

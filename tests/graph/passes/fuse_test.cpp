@@ -165,9 +165,10 @@ TEST(FuseLinear, TakesTheActivation) {
 TEST(FusePool, MasksTheSmallResult) {
   Builder b;
   const ValueId x = b.call(Relu{}, {b.input({1, 2, 4, 4})});
-  const Call pool = b.g.add_call(Model(MaxPool2d{{.kernel_size = 2, .stride = 2}}), {x});
+  const MaxPool2d op{{.kernel_size = 2, .stride = 2}};
+  const Call pool = b.g.add_call(Model(op), {x});
   const ValueId gy = b.input({1, 2, 2, 2});
-  const ValueId gx = b.call(MaxPool2dGrad{Pair(4, 4)}, {gy, pool.out[1]});
+  const ValueId gx = b.call(MaxPool2dGrad{op, Pair(4, 4)}, {gy, pool.out[1]});
   const Graph before = b.finish({pool.out[0], b.call(ReluGrad{}, {gx, x})});
   const Graph after = passes::fuse(before);
   verify(after);

@@ -9,11 +9,14 @@ struct PoolCase : Builder {
   Tensors in{randn({2, 3, 9, 9}), randn({2, 3, 3, 3})};
   ValueId y = kNoValue, indices = kNoValue;
 
+  MaxPoolAttributes window{3, 3};
+
   void pool(const MaxPoolAttributes& a = {3, 3}) {
+    window = a;
     const Call& call = g.add_call(Model(MaxPool2d{a}), {x});
     y = call.out[0], indices = call.out[1];
   }
-  ValueId grad(Pair size = 9) { return call(MaxPool2dGrad{size}, {gy, indices}); }
+  ValueId grad(Pair size = 9) { return call(MaxPool2dGrad{window, size}, {gy, indices}); }
 
   std::string shrunk(std::initializer_list<ValueId> outputs) {
     const Graph before = finish(outputs), after = passes::small_pool_places(before);
@@ -46,7 +49,8 @@ TEST(SmallPoolPlaces, LeaveIndicesThatOthersRead) {
   EXPECT_EQ(returned.shrunk({gx, returned.indices}), "max_pool2d max_pool2d_grad");
   PoolCase gathered;
   gathered.pool();
-  const ValueId gy = gathered.call(MaxPool2dGather{}, {gathered.x, gathered.indices});
+  const ValueId gy =
+      gathered.call(MaxPool2dGather{gathered.window}, {gathered.x, gathered.indices});
   EXPECT_EQ(gathered.shrunk({gathered.grad(), gy}), "max_pool2d max_pool2d_gather max_pool2d_grad");
   PoolCase viewed;
   viewed.pool();
@@ -57,14 +61,19 @@ TEST(SmallPoolPlaces, LeaveIndicesThatOthersRead) {
 TEST(SmallPoolPlaces, LeaveOtherImagesAndWindowsThatNeedMore) {
   PoolCase size;
   size.pool();
-  EXPECT_EQ(size.shrunk({size.grad({27, 3})}), "max_pool2d max_pool2d_grad");
+  EXPECT_EQ(size.shrunk({size.grad({10, 9})}), "max_pool2d max_pool2d_grad");
+  PoolCase windows;
+  windows.pool();
+  windows.window.kernel_size = 2;
+  EXPECT_EQ(windows.shrunk({windows.grad()}), "max_pool2d max_pool2d_grad");
   PoolCase dilated;
   dilated.pool({2, 3, 0, 2});
   EXPECT_EQ(dilated.shrunk({dilated.grad()}), "max_pool2d max_pool2d_grad");
   Builder large;
   const ValueId x = large.input({1, 1, 17, 17}), gy = large.input({1, 1, 1, 1});
-  const ValueId indices = large.g.add_call(Model(MaxPool2d{{17, 17}}), {x}).out[1];
-  const Graph before = large.finish({large.call(MaxPool2dGrad{17}, {gy, indices})});
+  const MaxPool2d whole{{17, 17}};
+  const ValueId indices = large.g.add_call(Model(whole), {x}).out[1];
+  const Graph before = large.finish({large.call(MaxPool2dGrad{whole, 17}, {gy, indices})});
   EXPECT_EQ(calls(passes::small_pool_places(before)), "max_pool2d max_pool2d_grad");
 }
 

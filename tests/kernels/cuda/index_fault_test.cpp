@@ -81,10 +81,11 @@ TEST_F(DeviceIndexFault, HasTheTextOfTheCpu) {
   expect_fault_of_the_cpu(LogSoftmaxGatherGrad{1},
                           {x({70, 8}), indices({70, 1}, 60, -2), x({70, 1})},
                           "got -2 at position [60, 0]");
-  expect_fault_of_the_cpu(MaxPool2dGrad{{4, 4}}, {x({1, 2, 2, 2}), indices({1, 2, 2, 2}, 6, 16)},
+  const MaxPoolAttributes pool{2, 2};
+  expect_fault_of_the_cpu(MaxPool2dGrad{pool, 4}, {x({1, 2, 2, 2}), indices({1, 2, 2, 2}, 6, 16)},
                           "max_pool2d_grad: expected indices in [0, 16), got 16 at position "
                           "[0, 1, 1, 0]");
-  expect_fault_of_the_cpu(MaxPool2dGather{}, {x({1, 2, 4, 4}), indices({1, 2, 2, 2}, 1, -1)},
+  expect_fault_of_the_cpu(MaxPool2dGather{pool}, {x({1, 2, 4, 4}), indices({1, 2, 2, 2}, 1, -1)},
                           "got -1 at position [0, 0, 0, 1]");
 }
 

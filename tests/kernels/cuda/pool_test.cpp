@@ -33,6 +33,8 @@ std::vector<Case> cases() {
           {{4, 3, 12, 12}, 12},
           {{2, 3, 20, 23}, Pair(9, 11), Pair(4, 3), Pair(4, 5)},
           {{1, 1, 70, 80}, 2, 2},
+          {{2, 8, 15, 14}, 3, 2, 1},  // packs of channels
+          {{1, 16, 9, 10}, 5, 1, 2, 2, true},
           {{0, 3, 9, 9}, 3, 3}};
 }
 
@@ -80,8 +82,8 @@ TEST_P(CudaPool, FindsTheFirstMaximum) {
       const Tensor x = sample(c.x, GetParam(), extremes);
       const Tensors pooled = expect_same(MaxPool2d{a}, {x});
       const Tensor gy = sample(pooled[0].shape(), GetParam(), false);
-      expect_same(MaxPool2dGrad{x.HW()}, {gy, pooled[1]});
-      expect_same(MaxPool2dGather{}, {x, pooled[1]});
+      expect_same(MaxPool2dGrad{a, x.HW()}, {gy, pooled[1]});
+      expect_same(MaxPool2dGather{a}, {x, pooled[1]});
       if (c.dilation != Pair(1)) continue;
       const Tensors places = expect_same(FusedMaxPool2d{a}, {x});
       expect_same(FusedMaxPool2dGrad{a, x.HW()}, {gy, places[1]});
@@ -107,14 +109,15 @@ TEST_P(CudaPool, Averages) {
 }
 
 TEST_P(CudaPool, MovesNothingForIndicesOutside) {
+  const MaxPoolAttributes a{Pair(2, 1), 1};
   const Tensor gy = ones({1, 1, 1, 3}, {.dtype = GetParam()});
-  const Tensor index = tensor({{-1, 3, 4}}).to(int64).reshape({1, 1, 1, 3}).cuda();
-  const Tensor gx = apply(MaxPool2dGrad{2}, gy.cuda(), index);
+  const Tensor index = tensor({{-1, 4, 6}}).to(int64).reshape({1, 1, 1, 3}).cuda();
+  const Tensor gx = apply(MaxPool2dGrad{a, Pair(2, 3)}, gy.cuda(), index);
   EXPECT_ANY_THROW(cuda::synchronize());
-  expect_tensor(gx.cpu(), tensor({0, 0, 0, 1}).to(GetParam()).reshape({1, 1, 2, 2}));
-  const Tensor x = ones({1, 1, 2, 2}, {.dtype = GetParam()}).cuda();
+  expect_tensor(gx.cpu(), tensor({0, 0, 0, 0, 1, 0}).to(GetParam()).reshape({1, 1, 2, 3}));
+  const Tensor x = ones({1, 1, 2, 3}, {.dtype = GetParam()}).cuda();
   const Tensor nan = full({}, std::nan("")), one = ones({});
-  const Tensor y = apply(MaxPool2dGather{}, x, index);
+  const Tensor y = apply(MaxPool2dGather{a}, x, index);
   EXPECT_ANY_THROW(cuda::synchronize());
   expect_tensor(y.cpu(), stack({nan, one, nan}).to(GetParam()).reshape({1, 1, 1, 3}));
 }
