@@ -52,16 +52,16 @@ struct Offsets {
   template <int P>
   __device__ void add_to(Places<K, P>& places, Count (&left)[P]) const {
     int d = 0;
-#pragma unroll 1
+#if defined(__CUDACC__)
+#pragma unroll 1  // more of it would seldom run
+#endif
     for (; d < dims - 1; ++d) {
-#pragma unroll
       for (int i = 0; i < P; ++i) {
         const Count quotient = sizes[d].quotient(left[i]);
         add_steps(places, i, d, left[i] - quotient * sizes[d].divisor);
         left[i] = quotient;
       }
     }
-#pragma unroll
     for (int i = 0; i < P; ++i) add_steps(places, i, d, left[i]);
   }
 

@@ -6,7 +6,7 @@
 
 #include <random>
 
-#include "../../kernels/cuda/walk.cuh"
+#include "../../kernels/cuda/offsets.cuh"
 
 namespace reprise::cuda {
 namespace {

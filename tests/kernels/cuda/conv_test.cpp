@@ -4,6 +4,7 @@
 #include "../../../kernels/cuda/conv_mask.h"
 #include "../../../kernels/cuda/conv_tail.h"
 #include "../../../kernels/cuda/visit.h"
+#include "../../core/on_device.h"
 #include "conv_testing.h"
 
 namespace reprise {
@@ -11,12 +12,7 @@ namespace {
 
 using namespace conv_testing;
 
-class CudaConv : public testing::TestWithParam<DType> {
- protected:
-  void SetUp() override {
-    if (!cuda::is_available()) GTEST_SKIP() << cuda::why_not_available();
-  }
-};
+using CudaConv = test::OnDevice<testing::TestWithParam<DType>>;
 
 TEST_P(CudaConv, AllPasses) {
   const std::vector<Case> all = cases();

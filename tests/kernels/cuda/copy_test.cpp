@@ -6,24 +6,22 @@
 #include "../../../core/ops/random.h"
 #include "../../../core/ops/view.h"
 #include "../../../core/random.h"
-#include "on_both.h"
+#include "device_testing.h"
 
-namespace reprise {
+namespace reprise::op_testing {
 namespace {
 
-using namespace on_both;
-
-using CudaCopy = OnBoth;
-using CudaRandom = OnBoth;
+using CudaCopy = OnDevice;
+using CudaRandom = OnDevice;
 
 constexpr DType kDTypes[] = {float32, float64, int64, int32, uint8, bool_};
 
 TEST_F(CudaCopy, ConvertsEveryPairOfDTypes) {
   for (const DType from : kDTypes) {
-    const Tensor x = sample({24, 67}, from, 1);
+    const Tensor x = any_values({24, 67}, from, 1);
     for (const DType to : kDTypes) {
       for (size_t layout = 0; layout < kLayouts.size(); ++layout) {
-        expect_same(Copy{to}, {x}, {layout});
+        expect_op_alike(Copy{to}, {x}, {layout});
       }
     }
   }
@@ -35,7 +33,7 @@ TEST_F(CudaCopy, TransposesThroughTiles) {
                                   {65, 9, 66}, {2, 5, 33, 12}, {1, 64, 1, 64}, {5, 12, 3, 34}};
   for (const Shape& shape : shapes) {
     for (const DType dtype : {float32, float64, uint8}) {
-      const Tensor x = sample(shape, dtype, 3), there = x.cuda();
+      const Tensor x = any_values(shape, dtype, 3), there = x.cuda();
       for (int a = 0; a < shape.dim(); ++a) {
         for (int b = 0; b < a; ++b) {
           SCOPED_TRACE(testing::Message()
@@ -54,7 +52,7 @@ TEST_F(CudaCopy, TransposesThroughTiles) {
 TEST_F(CudaCopy, ConvertsInPlace) {
   for (const auto& [from, to] : {std::pair(float32, int32), std::pair(int64, float64),
                                  std::pair(uint8, bool_), std::pair(int32, float32)}) {
-    const Tensor x = sample({5001}, from, 4), there = x.cuda();
+    const Tensor x = any_values({5001}, from, 4), there = x.cuda();
     const Meta meta({5001}, to, Device::cuda());
     const View in[] = {{there.raw_data(), &there.meta()}}, out[] = {{there.raw_data(), &meta}};
     Copy{to}.cuda({.in = in, .out = out, .workspace = nullptr, .stream = {}});
@@ -70,12 +68,12 @@ TEST_F(CudaCopy, CatAndSliceGrad) {
     for (int dim = 0; dim < 3; ++dim) {
       Shape none{6, 10, 33};
       none[static_cast<size_t>(dim)] = 0;
-      const Tensors in{sample({6, 10, 33}, dtype, 1), sample({6, 10, 33}, dtype, 2),
-                       sample(none, dtype, 3), sample({6, 10, 33}, dtype, 4)};
-      expect_same(Cat{dim}, in, {0, 2, 0, 3});
+      const Tensors in{any_values({6, 10, 33}, dtype, 1), any_values({6, 10, 33}, dtype, 2),
+                       any_values(none, dtype, 3), any_values({6, 10, 33}, dtype, 4)};
+      expect_op_alike(Cat{dim}, in, {0, 2, 0, 3});
       const int64_t size = in[0].size(dim);
-      expect_same(SliceGrad{{dim, 1, size, 3}, 3 * size + 2}, {in[0]}, {0});
-      expect_same(SliceGrad{{dim, 0, size, 1}, size + 9}, {in[0]}, {2});
+      expect_op_alike(SliceGrad{{dim, 1, size, 3}, 3 * size + 2}, {in[0]}, {0});
+      expect_op_alike(SliceGrad{{dim, 0, size, 1}, size + 9}, {in[0]}, {2});
     }
   }
 }
@@ -138,7 +136,7 @@ TEST_F(CudaRandom, DropsTheSameElements) {
       for (size_t layout = 0; layout < kLayouts.size(); ++layout) {
         for (const double p : {0.0, 0.3, 1.0}) {
           if (p == 1 && layout > 0) continue;
-          const Tensor x = sample(shape, dtype, 6);
+          const Tensor x = any_values(shape, dtype, 6);
           const Tensor here = kLayouts[layout].of(x), there = kLayouts[layout].of(x.cuda());
           expect_alike(apply(Dropout{p}, there, blocks.cuda()), apply(Dropout{p}, here, blocks));
         }
@@ -148,4 +146,4 @@ TEST_F(CudaRandom, DropsTheSameElements) {
 }
 
 }  // namespace
-}  // namespace reprise
+}  // namespace reprise::op_testing

@@ -3,14 +3,12 @@
 
 #include "../../../core/ops/elementwise.h"
 
-#include "on_both.h"
+#include "device_testing.h"
 
-namespace reprise {
+namespace reprise::op_testing {
 namespace {
 
-using namespace on_both;
-
-using CudaElementwise = OnBoth;
+using CudaElementwise = OnDevice;
 
 /// How far results of the device's mathematical functions and the CPU's may be apart.
 template <class T>
@@ -38,8 +36,8 @@ constexpr double kUlps<Pow> = 64;
 template <class Op>
 Tensors operands_of(const Op&, const Shape& shape, DType dtype) {
   Tensors in;
-  for (uint64_t k = 0; k < Op::arity; ++k) in.push_back(sample(shape, dtype, 1 + k));
-  if constexpr (std::is_same_v<Op, Where>) in[0] = sample(shape, bool_, 1);
+  for (uint64_t k = 0; k < Op::arity; ++k) in.push_back(any_values(shape, dtype, 1 + k));
+  if constexpr (std::is_same_v<Op, Where>) in[0] = any_values(shape, bool_, 1);
   if constexpr (std::is_same_v<Op, Remainder>) {
     if (!is_floating_point(dtype)) in[1] = where(in[1] == 0, 5, in[1]).to(dtype);
   }
@@ -59,7 +57,7 @@ void expect_op() {
     for (const Shape& shape : {Shape{1037}, Shape{16, 70}}) {
       const Tensors in = operands_of(Op{}, shape, dtype);
       for (const auto& layouts : {std::vector<size_t>{0, 0, 0}, std::vector<size_t>{3, 2, 0}}) {
-        expect_same(Op{}, in, layouts, kUlps<Op>);
+        expect_op_alike(Op{}, in, layouts, kUlps<Op>);
       }
     }
   }
@@ -81,26 +79,26 @@ TEST_F(CudaElementwise, AnySizeInAnyLayout) {
       const Tensors in = operands_of(Lt{}, shape, dtype);
       for (size_t a = 0; a < kLayouts.size(); ++a) {
         const size_t b = (a + shape.size() + static_cast<size_t>(dtype)) % kLayouts.size();
-        expect_same(Sub{}, in, {a, b});
-        expect_same(Sub{}, in, {a, a});
-        expect_same(Lt{}, in, {0, a});
+        expect_op_alike(Sub{}, in, {a, b});
+        expect_op_alike(Sub{}, in, {a, a});
+        expect_op_alike(Lt{}, in, {0, a});
       }
-      expect_same(Where{}, operands_of(Where{}, shape, dtype),
-                  {shape.size() % kLayouts.size(), 6, 5});
+      expect_op_alike(Where{}, operands_of(Where{}, shape, dtype),
+                      {shape.size() % kLayouts.size(), 6, 5});
     }
   }
 }
 
 TEST_F(CudaElementwise, SoManyThatBlocksAreLarge) {
   const Tensors in = operands_of(Mul{}, {270001}, float32);
-  expect_same(Mul{}, in, {0, 0});
-  expect_same(Mul{}, in, {1, 0});
+  expect_op_alike(Mul{}, in, {0, 0});
+  expect_op_alike(Mul{}, in, {1, 0});
 }
 
 TEST_F(CudaElementwise, EmptyAndScalar) {
   for (const Shape& shape : {Shape{}, Shape{0}, Shape{3, 0, 2}}) {
-    expect_same(Add{}, operands_of(Add{}, shape, float32), {0, 0});
-    expect_same(Neg{}, operands_of(Neg{}, shape, int64), {0});
+    expect_op_alike(Add{}, operands_of(Add{}, shape, float32), {0, 0});
+    expect_op_alike(Neg{}, operands_of(Neg{}, shape, int64), {0});
   }
 }
 
@@ -108,7 +106,7 @@ TEST_F(CudaElementwise, WritesIntoAnyView) {
   for (const LayoutCase& layout : kLayouts) {
     if (layout.name.substr(0, 3) == "one") continue;  // elements that are one cannot be written
     SCOPED_TRACE(layout.name);
-    const Tensor x = sample({24, 40}, float32, 1), y = sample({24, 40}, float32, 2);
+    const Tensor x = any_values({24, 40}, float32, 1), y = any_values({24, 40}, float32, 2);
     Tensor here = layout.of(x.clone()), there = layout.of(x.cuda());
     here.mul_(y).sub_(here);
     there.mul_(y.cuda()).sub_(there);
@@ -120,7 +118,7 @@ TEST_F(CudaElementwise, WritesIntoAnyView) {
 }
 
 TEST_F(CudaElementwise, LeavesNeighboursAlone) {
-  Tensor here = sample({31, 9}, int32, 1), there = here.cuda();
+  Tensor here = any_values({31, 9}, int32, 1), there = here.cuda();
   for (Tensor* x : {&here, &there}) {
     x->slice(0, 2, 29, 3).slice(1, 1, 6).add_(7);
     x->slice(1, 7).mul_(3);
@@ -138,4 +136,4 @@ TEST_F(CudaElementwise, IntegersModuloZeroAreZero) {
 }
 
 }  // namespace
-}  // namespace reprise
+}  // namespace reprise::op_testing

@@ -3,17 +3,12 @@
 
 #include "../fused_programs.h"
 
-#include "../../../core/cuda.h"
+#include "../../core/on_device.h"
 
 namespace reprise::op_testing {
 namespace {
 
-class CudaFused : public testing::Test {
- protected:
-  void SetUp() override {
-    if (!cuda::is_available()) GTEST_SKIP() << cuda::why_not_available();
-  }
-};
+using CudaFused = test::OnDevice<>;
 
 void expect_same_values(const Tensors& got, const Tensors& expected) {
   ASSERT_EQ(got.size(), expected.size());

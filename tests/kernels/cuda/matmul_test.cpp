@@ -5,11 +5,11 @@
 #include <cmath>
 #include <limits>
 
-#include "../../../core/cuda.h"
 #include "../../../core/dispatch.h"
 #include "../../../core/ops/fused_linear.h"
 #include "../../../kernels/cuda/gemm.h"
 #include "../../core/expect.h"
+#include "../../core/on_device.h"
 #include "../op_testing.h"
 
 namespace reprise::cuda {
@@ -72,12 +72,8 @@ Tensor own_product(const Tensor& a, const Tensor& b, bool thin = false) {
   return c.cpu();
 }
 
-class CudaMatmul : public testing::Test {
+class CudaMatmul : public test::OnDevice<> {
  protected:
-  void SetUp() override {
-    if (!is_available()) GTEST_SKIP() << why_not_available();
-  }
-
   static void expect_exact(const Shape& a, Layout lay_a, const Shape& b, Layout lay_b,
                            DType dtype = float32) {
     const Device cpu = Device::cpu(), gpu = Device::cuda();

@@ -8,6 +8,7 @@
 #include "../../../core/cuda.h"
 #include "../../../core/ops.h"
 #include "../../core/expect.h"
+#include "../../core/on_device.h"
 
 namespace reprise::cuda {
 namespace {
@@ -15,12 +16,7 @@ namespace {
 using test::expect_error;
 using test::expect_tensor;
 
-class CudaDevice : public testing::Test {
- protected:
-  void SetUp() override {
-    if (!is_available()) GTEST_SKIP() << why_not_available();
-  }
-};
+using CudaDevice = test::OnDevice<>;
 
 TEST_F(CudaDevice, IsDescribed) {
   const DeviceProperties properties = device_properties();
