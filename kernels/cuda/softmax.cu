@@ -1,8 +1,8 @@
 // Softmax and LogSoftmax of x seen as [outer, n, inner]; what is not dense is first copied into the
-// output. Three ways, best first: a group of threads keeps a whole row in registers (inner = 1);
-// the threads of a block keep a few columns whole; else one pass finds the largest value and the
-// sum of exponentials (Milakov and Gimelshein, 2018) and another one scales. NaN spreads over its
-// row through the sum.
+// output. Three ways, best first: a group of threads keeps a whole row in registers and shared
+// memory (inner = 1); the threads of a block so keep a few columns; else one pass finds the largest
+// value and the sum of exponentials (Milakov and Gimelshein, 2018) and another one scales. NaN
+// spreads over its row through the sum.
 
 #include "../../core/ops/softmax.h"
 
@@ -43,8 +43,7 @@ __global__ void scale_lines(T* y, const T* x, const Powers<Acc<T>>* lines, Offse
   }
 }
 
-/// Whatever the operands' alignment. Longer rows may fit into shared memory besides; not every
-/// device has enough of it.
+/// Longer lines may fit into shared memory besides; not every device has enough of it.
 template <class T>
 bool fits_registers(const Extents& e) {
   if (e.inner == 1) return row_fits_registers<T>(e.n);

@@ -65,6 +65,9 @@ inline unsigned blocks(int64_t n, int64_t in_block) {
   return static_cast<unsigned>((n + in_block - 1) / in_block);
 }
 
+/// Bytes of shared memory that a block of the current device can have.
+int64_t most_shared_bytes();
+
 /// Rows (inner = 1) that a group of threads keeps whole; false where they are too long for it.
 template <class T>
 bool try_softmax_rows(Stream stream, const Extents& e, T* y, const T* x, bool log);
@@ -76,7 +79,7 @@ bool row_fits_registers(int64_t n);
 /// it.
 template <class T>
 bool try_softmax_columns(Stream stream, const Extents& e, T* y, const T* x, bool log);
-/// Whether they do, whatever the operands' alignment.
+/// Whether they need no shared memory.
 template <class T>
 bool columns_fit_registers(const Extents& e);
 

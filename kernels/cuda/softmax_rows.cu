@@ -24,9 +24,9 @@ template <class T, bool Dense>
 struct RowOfThread {
   using A = Acc<T>;
   static constexpr int kWidth = kPack<T>;
-  int64_t begin, end, step, apart;
+  int begin, end, step, apart;
 
-  __device__ RowOfThread(int64_t rank, int64_t n, int64_t threads)
+  __device__ RowOfThread(int rank, int n, int threads)
       : begin(rank * kWidth), end(n), step(threads * kWidth), apart(1) {
     if (Dense || n % kWidth == 0) return;
     begin = rank;
@@ -34,7 +34,7 @@ struct RowOfThread {
   }
 
   __device__ void load(A (&v)[kWidth], const T* row, int u) const {
-    const int64_t i = begin + u * step;
+    const int i = begin + u * step;
     unrolled<kWidth>([&](int e) { v[e] = lowest<A>(); });
     if constexpr (Dense) {
       if (i >= end) return;
@@ -48,7 +48,7 @@ struct RowOfThread {
     }
   }
   __device__ void store(T* row, int u, const A (&v)[kWidth], const Scale<A>& scale) const {
-    const int64_t i = begin + u * step;
+    const int i = begin + u * step;
     T pack[kWidth];
     unrolled<kWidth>([&](int e) { pack[e] = static_cast<T>(scale(v[e])); });
     if constexpr (Dense) {
@@ -69,8 +69,8 @@ __global__ void __launch_bounds__(most_threads(Packs))
   constexpr int kWidth = kPack<T>;
   using Kept = A[kWidth];
   const int64_t row = int64_t{blockIdx.x} * (blockDim.x / threads) + threadIdx.x / threads;
-  const int64_t rank = threadIdx.x % threads;
-  const RowOfThread<T, Dense> mine(rank, row < rows ? n : 0, threads);
+  const int rank = static_cast<int>(threadIdx.x) % threads;
+  const RowOfThread<T, Dense> mine(rank, row < rows ? static_cast<int>(n) : 0, threads);
   Kept v[Packs], *const shared = dynamic_shared<Kept>() + rank;
   A most = lowest<A>(), sum = 0;
   unrolled<Packs>([&](int u) { mine.load(v[u], x + row * n, u); });
@@ -110,12 +110,11 @@ template bool row_fits_registers<double>(int64_t n);
 template bool row_fits_registers<Half>(int64_t n);
 template bool row_fits_registers<BFloat16>(int64_t n);
 
-/// Bytes of shared memory that a block can have.
-static int64_t most_shared_bytes() {
+int64_t most_shared_bytes() {
   int bytes = 0;
   REPRISE_CUDA_CHECK(
       cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, current_device()));
-  return bytes - 2048;  // less what reductions need
+  return bytes;
 }
 
 template <class T>
@@ -136,7 +135,9 @@ bool try_softmax_rows(Stream stream, const Extents& e, T* y, const T* x, bool lo
   const int many = threads_of_row(e.n, kLongRowPacks<T> * kWidth);
   if (many != 0) return keep.template operator()<kLongRowPacks<T>>(many, 0);
   const int64_t more = blocks(e.n, kMostThreads * kWidth) - int64_t{kLongRowPacks<T>};
-  if (more * kMostThreads * int64_t{sizeof(Acc<T>[kWidth])} > most_shared_bytes()) return false;
+  constexpr int64_t kReduced = 2048;  // bytes for group_reduce
+  const int64_t bytes = more * kMostThreads * int64_t{sizeof(Acc<T>[kWidth])};
+  if (bytes > most_shared_bytes() - kReduced) return false;
   return keep.template operator()<kLongRowPacks<T>>(kMostThreads, more);
 }
 

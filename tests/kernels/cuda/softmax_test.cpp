@@ -25,8 +25,16 @@ const Case kCases[] = {{{}, 0},           {{0, 4}, 1},      {{1}, 0},          {
                        {{1, 3000, 4}, 1}, {{2, 24580}, 1},  {{0, 3, 2}, 1},    {{2, 3, 0}, 1},
                        {{1, 3, 4, 5}, 1}, {{2, 100, 6}, 1}, {{1, 1500, 34}, 1}};
 
-TEST_F(DeviceSoftmax, MatchesTheCpu) {
-  for (const Case& c : kCases) {
+// The most that columns may have, and one more: in registers, in shared memory besides as lines of
+// the cache, halves and quarters of them; for packs and, with odd sizes, single elements.
+const Case kLongColumns[] = {{{1, 1024, 16}, 1}, {{1, 1025, 32}, 1}, {{1, 2240, 32}, 1},
+                             {{1, 2241, 32}, 1}, {{2, 4480, 18}, 1}, {{1, 4481, 18}, 1},
+                             {{1, 8960, 8}, 1},  {{1, 8961, 8}, 1},  {{1, 2016, 31}, 1},
+                             {{1, 2017, 31}, 1}, {{1, 4033, 17}, 1}, {{1, 8064, 7}, 1},
+                             {{1, 8065, 7}, 1},  {{1, 35840, 2}, 1}, {{1, 35841, 2}, 1}};
+
+void expect_as_on_the_cpu(std::span<const Case> cases) {
+  for (const Case& c : cases) {
     for (const DType dtype : {float32, float64}) {
       const Tensor x = sample(c.shape, dtype) * 4;
       const double tolerance = dtype == float32 ? 2e-6 : 1e-14;
@@ -38,10 +46,30 @@ TEST_F(DeviceSoftmax, MatchesTheCpu) {
   }
 }
 
+TEST_F(DeviceSoftmax, MatchesTheCpu) { expect_as_on_the_cpu(kCases); }
+TEST_F(DeviceSoftmax, MatchesTheCpuInLongColumns) { expect_as_on_the_cpu(kLongColumns); }
+
+TEST_F(DeviceSoftmax, BitsDoNotFollowAddresses) {
+  for (const DType dtype : {float32, float64, bfloat16}) {
+    for (const Case& c : {Case{{3, 520}, 1},
+                          {{2, 4100}, 1},
+                          {{2, 60, 36}, 1},
+                          {{1, 700, 16}, 1},
+                          {{1, 2100, 16}, 1},
+                          {{1, 9000, 8}, 1},
+                          {{1, 40000}, 1}}) {
+      const Tensor x = sample(c.shape).to(dtype).cuda();
+      const Tensor one_on =
+          cat({x.flatten().slice(0, 0, 1), x.flatten()}).slice(0, 1, x.numel() + 1);
+      expect_same_bits(softmax(one_on.view(c.shape), c.dim).cpu(), softmax(x, c.dim).cpu());
+    }
+  }
+}
+
 /// Rows of: -inf first; -inf alone; one inf; NaN; large values.
 TEST_F(DeviceSoftmax, InfinitiesAndNaN) {
   constexpr float inf = std::numeric_limits<float>::infinity();
-  for (const int64_t n : {5, 36, 4100, 40000}) {
+  for (const int64_t n : {5, 36, 1200, 4100, 40000}) {
     Tensor x = sample({5, n});
     x.slice(0, 0, 1).slice(1, 0, n - 2).fill_(-inf);
     x.slice(0, 1, 2).fill_(-inf);
