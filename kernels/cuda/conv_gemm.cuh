@@ -63,17 +63,21 @@ class ConvBlock {
     }
   }
 
-  /// Calls f(sum, channel, place in the result) for the results of this thread.
+  /// Calls f(sum, channel, place in the result) for the results of this thread. A row of them at a
+  /// time goes through shared memory, so that the code of f stands there for each row only.
   template <class F>
-  __device__ void each_result(F f) const {
+  __device__ void each_result(F f) {
 #pragma unroll
-    for (int j = 0; j < kConvEach; ++j) {
-      const int64_t place = shared_.columns[mine(thread_ % kConvDepth, j)].other;
+    for (int i = 0; i < kConvEach; ++i) {
+      const int64_t m = row_ + mine(thread_ / kConvDepth, i);
 #pragma unroll
-      for (int i = 0; i < kConvEach; ++i) {
-        const int64_t m = row_ + mine(thread_ / kConvDepth, i);
-        if (place < 0 || m >= pass_.rows()) continue;
-        f(sums_[i][j], pass_.group * pass_.rows() + m, place + m * pass_.row_of_result());
+      for (int j = 0; j < kConvEach; ++j) shared_.a[0][j][thread_] = sums_[i][j];
+#pragma unroll 1
+      for (int j = 0; m < pass_.rows() && j < kConvEach; ++j) {
+        const int64_t place = shared_.columns[mine(thread_ % kConvDepth, j)].other;
+        if (place < 0) continue;
+        f(shared_.a[0][j][thread_], pass_.group * pass_.rows() + m,
+          place + m * pass_.row_of_result());
       }
     }
   }
