@@ -11,6 +11,7 @@
 #include "../core/ops/fused_conv.h"
 #include "../core/ops/fused_linear.h"
 #include "../core/ops/fused_loss.h"
+#include "../core/ops/fused_norm.h"
 #include "../core/ops/fused_pool.h"
 #include "../core/ops/index.h"
 #include "../core/ops/matmul.h"
@@ -41,8 +42,8 @@ using AllOps =
         AvgPool2d, AvgPool2dGrad, RandomBlocks, NextBlocks, Random, Dropout, Sum, MaxDim, Softmax,
         LogSoftmax, SgdStep, AdamStep, Unscale, UpdateScale, ViewAs, Permute, Expand, StridedSlice,
         SliceGrad, Fused, FusedConv2d, FusedConv2dInputGrad, PackConvWeight, FusedMaxPool2d,
-        FusedMaxPool2dGrad, FusedLinear, LogSoftmaxGather, LogSoftmaxGatherGrad, ToDevice,
-        ToMemoryFormat, After>;
+        FusedMaxPool2dGrad, FusedLinear, FusedBatchNorm, FusedBatchNormGrad, LogSoftmaxGather,
+        LogSoftmaxGatherGrad, ToDevice, ToMemoryFormat, After>;
 #undef REPRISE_ITEM
 
 struct Entry {

@@ -6,6 +6,7 @@
 #include "../../core/ops/fused_conv.h"
 #include "../../core/ops/fused_linear.h"
 #include "../../core/ops/fused_loss.h"
+#include "../../core/ops/fused_norm.h"
 #include "../../core/ops/index.h"
 #include "../../core/ops/pool.h"
 #include "../../core/ops/reduce.h"
@@ -27,6 +28,13 @@ Activation activation_of(const OpBase& op) {
 /// 16-bit values are rounded between two ops, which a fused kernel would not do. Behind a ReLU, and
 /// where values are only moved or masked, it makes no difference.
 bool rounds(const Rewriter& r, const Call& call) { return is_half(r.meta(call.out[0]).dtype); }
+
+/// Whether T would leave out such a rounding: where its kernel takes 16 bits, it knows better.
+template <Op T>
+bool misses_rounding(const Rewriter& r, const Call& call) {
+  const Device device = r.meta(call.out[0]).device;
+  return rounds(r, call) && !reprise::detail::traits_of<T>.takes_half(device.kind);
+}
 
 /// The convolution, plain or fused so far, that makes a value which only one call reads.
 std::optional<FusedConv2d> convolution(const Rewriter& r, ValueId id, ValueIds& in) {
@@ -60,7 +68,7 @@ std::optional<ValueId> per_channel(Rewriter& r, ValueId operand) {
 /// conv(x) * scale + shift, as batch normalisation in eval mode computes it.
 bool conv_batch_norm(Rewriter& r, const Call& call) {
   const Call* product = r.read_only_here<Mul>(call.in[0]);
-  if (product == nullptr || rounds(r, call)) return false;
+  if (product == nullptr || misses_rounding<FusedConv2d>(r, call)) return false;
   ValueIds in;
   auto conv = convolution(r, product->in[0], in);
   if (!conv || conv->scaled || conv->residual || conv->activation != Activation::none) return false;
@@ -74,7 +82,7 @@ bool conv_batch_norm(Rewriter& r, const Call& call) {
 
 /// conv(x) + residual, in either order.
 bool conv_add(Rewriter& r, const Call& call) {
-  if (rounds(r, call)) return false;
+  if (misses_rounding<FusedConv2d>(r, call)) return false;
   for (const size_t side : {size_t{0}, size_t{1}}) {
     ValueIds in;
     auto conv = convolution(r, call.in[side], in);
@@ -96,14 +104,21 @@ bool conv_activation(Rewriter& r, const Call& call) {
   auto conv = convolution(r, call.in[0], in);
   if (!conv || conv->activation != Activation::none) return false;
   conv->activation = activation_of(*call.op);
-  if (conv->activation != Activation::relu && rounds(r, call)) return false;
+  if (conv->activation != Activation::relu && misses_rounding<FusedConv2d>(r, call)) return false;
   return r.replace(call, *conv, in);
+}
+
+/// Whether y is a ReLU of batch normalisation alone, whose gradient finds the mask in passing.
+bool masks_own_gradient(const Rewriter& r, ValueId y) {
+  const Call* norm = r.made_by<FusedBatchNorm>(y);
+  return norm != nullptr && !as<FusedBatchNorm>(*norm->op)->residual;
 }
 
 /// relu_grad(conv2d_input_grad(gy, w), y): where y is needed no more, its memory serves the result.
 bool conv_input_grad_relu(Rewriter& r, const Call& call) {
   const Call* grad = r.read_only_here<Conv2dInputGrad>(call.in[0]);
   if (grad == nullptr || !same_layout(r.meta(call.in[1]), r.meta(call.out[0]))) return false;
+  if (masks_own_gradient(r, call.in[1])) return false;
   const Conv2dInputGrad& op = *as<Conv2dInputGrad>(*grad->op);
   return r.replace(call, FusedConv2dInputGrad{op, op.size}, {grad->in[0], grad->in[1], call.in[1]});
 }
@@ -119,7 +134,8 @@ bool linear_activation(Rewriter& r, const Call& call) {
 bool log_softmax_gather(Rewriter& r, const Call& call) {
   const Call* placed = r.made_by<GatherGrad>(call.in[0]);
   const Call* product = r.made_by<Mul>(call.in[1]);
-  if (placed == nullptr || product == nullptr || rounds(r, call)) return false;
+  if (placed == nullptr || product == nullptr) return false;
+  if (misses_rounding<LogSoftmaxGatherGrad>(r, call)) return false;
   const Call* y = r.made_by<Exp>(product->in[0]);
   const Call* repeated = r.made_by<Expand>(product->in[1]);
   const Call* total = repeated == nullptr ? nullptr : r.made_by<Sum>(repeated->in[0]);
@@ -140,8 +156,65 @@ bool mask_before_pool_grad(Rewriter& r, const Call& call) {
   if (pool == nullptr || pool->in[0] != call.in[1] || pool->out[1] != grad->in[1]) return false;
   const MaxPool2dGrad op = *as<MaxPool2dGrad>(*grad->op);
   const ValueId g = grad->in[0], indices = grad->in[1], y = pool->out[0];
-  if (!r.readable(g) || !r.readable(y)) return false;
+  if (!r.readable(g) || !r.readable(y) || masks_own_gradient(r, call.in[1])) return false;
   return r.replace(call, op, {r.add(ReluGrad{}, {g, y}), indices});
+}
+
+/// The batch normalisation in training, plain or fused so far, that makes a value.
+std::optional<FusedBatchNorm> batch_norm(const Rewriter& r, ValueId id) {
+  const Call* call = r.maker(id);
+  if (call == nullptr || call->out[0] != id) return {};
+  if (const auto* fused = as<FusedBatchNorm>(*call->op)) return *fused;
+  const auto* plain = as<BatchNorm>(*call->op);
+  return plain == nullptr ? std::nullopt
+                          : std::optional(FusedBatchNorm{plain->momentum, plain->eps});
+}
+
+/// batch_norm(x) + residual, in either order, where the residual is made first.
+bool batch_norm_add(Rewriter& r, const Call& call) {
+  if (misses_rounding<FusedBatchNorm>(r, call)) return false;
+  for (const size_t side : {size_t{0}, size_t{1}}) {
+    auto norm = batch_norm(r, call.in[side]);
+    if (!norm || norm->residual || norm->relu) continue;
+    norm->residual = true;
+    if (r.extend(call, call.in[side], *norm, {call.in[1 - side]})) return true;
+  }
+  return false;
+}
+
+/// relu(batch_norm(x)), relu(batch_norm(x) + residual)
+bool batch_norm_relu(Rewriter& r, const Call& call) {
+  auto norm = batch_norm(r, call.in[0]);
+  if (!norm || norm->relu || misses_rounding<FusedBatchNorm>(r, call)) return false;
+  norm->relu = true;
+  return r.extend(call, call.in[0], *norm, {});
+}
+
+/// The gradient of relu(batch_norm(x)): y needs not be read again. `g`: of batch_norm(x).
+bool relu_batch_norm_grad(Rewriter& r, const Call& call, const Call& g) {
+  const Call* norm = r.made_by<FusedBatchNorm>(g.in[1]);
+  if (norm == nullptr || !masks_own_gradient(r, g.in[1])) return false;
+  const ValueIds forward{norm->in[0], norm->in[1], norm->out[1], norm->out[2]};
+  const bool is_same = norm->out[0] == g.in[1] && as<FusedBatchNorm>(*norm->op)->relu &&
+                       std::ranges::equal(forward, std::span(call.in).subspan(1));
+  return is_same && r.reads(call.in[0]) == 1 &&
+         r.replace(call, FusedBatchNormGrad{false},
+                   {g.in[0], call.in[1], call.in[2], call.in[3], call.in[4], norm->in[2]});
+}
+
+/// The gradient of relu(batch_norm(x) + residual), of which the residual needs a part too.
+bool batch_norm_grad(Rewriter& r, const Call& call) {
+  const Call* g = r.made_by<ReluGrad>(call.in[0]);
+  if (g == nullptr || misses_rounding<FusedBatchNormGrad>(r, call)) return false;
+  if (relu_batch_norm_grad(r, call, *g)) return true;
+  ValueIds in = call.in;
+  in[0] = g->in[0];
+  in.push_back(g->in[1]);
+  if (const Call* sum = r.read_only_here<Add>(g->in[0])) {
+    in[0] = sum->in[0];
+    in.push_back(sum->in[1]);
+  }
+  return r.replace(call, FusedBatchNormGrad{true}, in, std::span(&call.in[0], 1));
 }
 
 }  // namespace
@@ -150,6 +223,9 @@ Graph fuse(Graph graph) {
   static constexpr std::array kRules{
       Rule{"conv_batch_norm", Add::name, conv_batch_norm},
       Rule{"conv_add", Add::name, conv_add},
+      Rule{"batch_norm_add", Add::name, batch_norm_add},
+      Rule{"batch_norm_relu", Relu::name, batch_norm_relu},
+      Rule{"batch_norm_grad", BatchNormGrad::name, batch_norm_grad},
       Rule{"conv_relu", Relu::name, conv_activation},
       Rule{"conv_tanh", Tanh::name, conv_activation},
       Rule{"conv_sigmoid", Sigmoid::name, conv_activation},

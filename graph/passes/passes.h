@@ -42,7 +42,8 @@ REPRISE_API Graph spare_fills(Graph graph);
 REPRISE_API Graph common_subexpressions(Graph graph);
 
 /// Convolutions with bias, batch normalisation in eval mode, residual and activation, linear layers
-/// with their activation, the gradient of cross-entropy: one call each.
+/// with their activation, batch normalisation in training with residual and ReLU, the gradients of
+/// these and of cross-entropy: one call each.
 REPRISE_API Graph fuse(Graph graph);
 
 /// Convolutions whose weights nothing changes read them in the order of the kernel.

@@ -10,16 +10,12 @@ namespace {
 
 size_t index(ValueId id) { return static_cast<size_t>(id); }
 
-/// An output that is a later moment of an operand's memory.
-bool is_write(const Call& call, size_t k) {
-  return call.into != kNoValue || k >= returned_outputs(call);
-}
-
 }  // namespace
 
 Rewriter::Rewriter(Graph graph)
     : graph_(std::move(graph)),
       uses_(graph_),
+      came_(graph_.values.size()),
       constant_(constant_values(graph_)),
       stands_for_(graph_.values.size()),
       reads_(graph_.values.size()),
@@ -69,16 +65,65 @@ bool Rewriter::replace(const Call& call, std::span<const ValueId> by) {
   return replace(std::span<const ValueId>(call.out), by);
 }
 
-bool Rewriter::replace(const Call& call, const OpBase& op, ValueIds in) {
+bool Rewriter::replace(const Call& call, const OpBase& op, ValueIds in,
+                       std::span<const ValueId> earlier) {
   if (!std::ranges::all_of(in, [&](ValueId id) { return readable(id); })) return false;
+  if (!std::ranges::all_of(earlier, [&](ValueId id) { return unread_so_far(id); })) return false;
   try {
     insert(graph_.make_call(op, std::move(in), kNoValue, call.where));
   } catch (const Error&) {
     return false;  // an op that refuses these operands is no replacement
   }
-  if (replace(call, done_.back().out)) return true;
-  release(done_.back());
-  return false;
+  ValueIds out = call.out;
+  for (ValueId id : earlier) out.push_back(id);
+  if (!replace(out, done_.back().out)) {
+    release(done_.back());
+    return false;
+  }
+  for (ValueId& id : visited_.in) id = resolve(id);
+  return true;
+}
+
+/// Nor does any other value that it stands for have readers.
+bool Rewriter::unread_so_far(ValueId id) const {
+  if (index(id) >= came_) return false;
+  const auto readers = uses_.of(id);
+  return reads(id) == static_cast<int32_t>(readers.size()) &&
+         std::ranges::all_of(readers, [&](int32_t at) { return at >= at_; });
+}
+
+bool Rewriter::extend(const Call& call, ValueId id, const OpBase& op, const ValueIds& more) {
+  if (reads(id) != 1 || maker(id) == nullptr || call.out.size() != 1) return false;
+  Call& maker = done_[static_cast<size_t>(made_at_[index(id)])];
+  if (!can_extend(maker, op, more)) return false;
+  --reads_[index(id)];  // by the visited call, which goes
+  const bool is_same = fits(call.out[0], id);
+  ++reads_[index(id)];
+  if (!is_same) return false;
+  maker.op = op.keep();
+  for (ValueId operand : more) maker.in.push_back(operand), ++reads_[index(operand)];
+  rename(call.out[0], id);
+  return true;
+}
+
+bool Rewriter::can_extend(const Call& maker, const OpBase& op, const ValueIds& more) const {
+  Metas in;
+  for (ValueId id : maker.in) in.push_back(meta(id));
+  for (ValueId id : more) {
+    const bool is_there = made_at_[index(id)] < made_at_[index(maker.out[0])];
+    if (!readable(id) || !is_there || meta(id).device != in[0].device) return false;
+    in.push_back(meta(id));
+  }
+  try {
+    const Metas out = op.infer(in);
+    return std::ranges::equal(
+        out, std::span(maker.out).first(returned_outputs(maker)), [&](const Meta& a, ValueId id) {
+          const Meta& b = meta(id);
+          return a.shape == b.shape && a.dtype == b.dtype && a.strides == b.strides;
+        });
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 bool Rewriter::replace(std::span<const ValueId> out, std::span<const ValueId> by) {
@@ -204,80 +249,6 @@ Graph rewrite(Graph graph, std::span<const Rule> rules) {
     }
   }
   return r.finish();
-}
-
-bool is_pure(const Call& call) {
-  return call.into == kNoValue && !call.op->traits().effects &&
-         returned_outputs(call) == call.out.size();
-}
-
-std::vector<int32_t> first_writes_after(const Graph& graph) {
-  std::vector<int32_t> ends(graph.values.size(), kNever), next_write(graph.values.size(), kNever);
-  for (size_t i = graph.code.size(); i-- > 0;) {
-    const Call& call = graph.code[i];
-    for (ValueId id : call.out) ends[index(id)] = next_write[index(graph.value(id).root)];
-    for (size_t k = 0; k < call.out.size(); ++k) {
-      if (!is_write(call, k)) continue;
-      next_write[index(graph.value(call.out[k]).root)] = static_cast<int32_t>(i);
-    }
-  }
-  for (ValueId id : graph.inputs) ends[index(id)] = next_write[index(id)];
-  for (const Capture& capture : graph.captures) {
-    ends[index(capture.value)] = next_write[index(graph.value(capture.value).root)];
-  }
-  return ends;
-}
-
-bool is_elementwise(const OpBase& op) { return op.traits().elementwise != ElementwiseIndex::none; }
-
-std::vector<bool> written_memories(const Graph& graph) {
-  std::vector<bool> written(graph.values.size(), false);
-  for (const Call& call : graph.code) {
-    for (size_t k = 0; k < call.out.size(); ++k) {
-      if (is_write(call, k)) written[index(graph.value(call.out[k]).root)] = true;
-    }
-  }
-  return written;
-}
-
-std::vector<bool> constant_values(const Graph& graph) {
-  std::vector<bool> constant(graph.values.size(), false);
-  std::vector<bool> kept_out = written_memories(graph);
-  const auto can_be = [&](ValueId id) { return !kept_out[index(graph.value(id).root)]; };
-  for (const Capture& capture : graph.captures)
-    constant[index(capture.value)] = can_be(capture.value);
-  for (ValueId id : graph.outputs) kept_out[index(graph.value(id).root)] = true;
-  for (const Call& call : graph.code) {
-    if (!is_pure(call) || !std::ranges::all_of(call.out, can_be)) continue;
-    if (!std::ranges::all_of(call.in, [&](ValueId id) { return constant[index(id)]; })) continue;
-    for (ValueId id : call.out) constant[index(id)] = true;
-  }
-  return constant;
-}
-
-Graph renumber(Graph graph) {
-  std::vector<Value> values;
-  std::vector<ValueId> number(graph.values.size(), kNoValue);
-  const auto define = [&](ValueId& id) {
-    number[index(id)] = static_cast<ValueId>(values.size());
-    values.push_back(std::move(graph.values[index(id)]));
-    values.back().root = number[index(values.back().root)];
-    id = number[index(id)];
-  };
-  const auto use = [&](ValueId& id) {
-    if (id != kNoValue) id = number[index(id)];
-  };
-  for (ValueId& id : graph.inputs) define(id);
-  for (Capture& capture : graph.captures) define(capture.value);
-  for (Call& call : graph.code) {
-    for (ValueId& id : call.in) use(id);
-    use(call.into);
-    for (ValueId& id : call.out) define(id);
-  }
-  for (ValueId& id : graph.outputs) use(id);
-  for (Update& update : graph.updates) use(update.root), use(update.last);
-  graph.values = std::move(values);
-  return graph;
 }
 
 }  // namespace reprise::passes

@@ -73,11 +73,22 @@ class Rewriter {
   bool replace(const Call& call, std::span<const ValueId> by);
   /// Lets a call of `op` stand for the visited one, output by output. False, and nothing is done,
   /// when an operand is not readable any more or an output does not fit.
+  /// Further outputs stand for values `earlier`, made before, that only calls from the visited one
+  /// on read.
   template <Op T>
-  bool replace(const Call& call, const T& op, ValueIds in) {
-    return replace(call, static_cast<const OpBase&>(Model<T>(op)), std::move(in));
+  bool replace(const Call& call, const T& op, ValueIds in, std::span<const ValueId> earlier = {}) {
+    return replace(call, static_cast<const OpBase&>(Model<T>(op)), std::move(in), earlier);
   }
-  bool replace(const Call& call, const OpBase& op, ValueIds in);
+  bool replace(const Call& call, const OpBase& op, ValueIds in,
+               std::span<const ValueId> earlier = {});
+  /// Lets the call that makes `id`, which the visited call alone reads, do its work too: it becomes
+  /// one of `op`, with `more` operands, where it stands, and `id` stands for the output of the
+  /// visited call. False, and nothing is done, when an operand is made later or metas do not fit.
+  template <Op T>
+  bool extend(const Call& call, ValueId id, const T& op, const ValueIds& more) {
+    return extend(call, id, static_cast<const OpBase&>(Model<T>(op)), more);
+  }
+  bool extend(const Call& call, ValueId id, const OpBase& op, const ValueIds& more);
 
  private:
   static constexpr int32_t kOutside = -1, kDropped = -2;
@@ -87,6 +98,8 @@ class Rewriter {
   ValueId resolve(ValueId id) const { return stands_for_[index(id)]; }
   bool replace(std::span<const ValueId> out, std::span<const ValueId> by);
   bool fits(ValueId out, ValueId by) const;
+  bool unread_so_far(ValueId id) const;
+  bool can_extend(const Call& maker, const OpBase& op, const ValueIds& more) const;
   void rename(ValueId out, ValueId by);
   void place_outputs(const Call& call);
   void insert(Call call);
@@ -96,6 +109,7 @@ class Rewriter {
 
   Graph graph_;  // its values grow; its code is what is left to visit
   Uses uses_;    // of the graph as it came
+  size_t came_;  // with so many values
   std::vector<bool> constant_;
   std::deque<Call> done_;  // calls keep their addresses; one without an op was dropped
   Call visited_;
@@ -116,6 +130,9 @@ struct Rule {
 
 /// Visits every call with the rules for its op, in order, until one replaces it.
 Graph rewrite(Graph graph, std::span<const Rule> rules);
+
+/// Whether output k of a call is a later moment of an operand's memory.
+bool is_write(const Call& call, size_t k);
 
 /// Whether all a call does is to return values: it writes no operand, draws no numbers.
 bool is_pure(const Call& call);

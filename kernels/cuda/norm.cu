@@ -1,13 +1,13 @@
-// BatchNorm and its gradient for dense x, seen as [N, C, S], or as [N S, C, 1] when the channels
-// lie last: one reduction over N and S gives what a channel needs, one pass over x applies it. Sums
-// of packs are taken in the elements' own width, of differences from a pivot near the mean, and
-// added up in double; pivots are joined without loss, so nothing cancels that the CPU, which keeps
-// doubles all along, would keep. Elements of 16 bits are computed with in float; the vectors may be
-// float beside them.
-
-#include "../../core/ops/norm.h"
+// BatchNorm, alone or with what follows it, for dense x, seen as [N, C, S], or as [N S, C, 1] when
+// the channels lie last: one reduction over N and S gives what a channel needs, one pass over x
+// applies it. Sums of packs are taken in the elements' own width, of differences from a pivot near
+// the mean, and added up in double; pivots are joined without loss, so nothing cancels that the
+// CPU, which keeps doubles all along, would keep. Elements of 16 bits are computed with in float;
+// the vectors may be float beside them.
 
 #include <cmath>
+
+#include "../../core/ops/fused_norm.h"
 
 #include "norm.cuh"
 #include "reduce.cuh"
@@ -68,20 +68,28 @@ struct Statistics : OneOperand<T> {
   }
 };
 
-/// What a channel does to its elements.
+/// What follows in the same pass: + residual, relu. Each op rounds.
 template <class T>
-struct Normal {
-  using A = Acc<T>;
-  A mean, scale, bias;
+struct Tail {
+  const T* residual;
+  bool relu;
 
-  __device__ T operator()(T x) const {
-    return static_cast<T>(std::fma(static_cast<A>(x) - mean, scale, bias));
+  template <int W>
+  __device__ void operator()(T (&v)[W], int64_t at) const {
+    using A = Acc<T>;
+    if (residual != nullptr) {
+      T more[W];
+      load_pack(more, residual + at);
+      unrolled<W>(
+          [&](int e) { v[e] = static_cast<T>(static_cast<A>(v[e]) + static_cast<A>(more[e])); });
+    }
+    if (relu) unrolled<W>([&](int e) { v[e] = static_cast<A>(v[e]) < 0 ? T(0) : v[e]; });
   }
 };
 
 template <class T, int W>
 __global__ void normalize(T* y, const T* x, ChannelOf channel_of, Channels<T> mean,
-                          Channels<T> invstd, Channels<T> weight, Channels<T> bias,
+                          Channels<T> invstd, Channels<T> weight, Channels<T> bias, Tail<T> tail,
                           int64_t* batches) {
   if (batches != nullptr && first_index() == 0) ++*batches;
   const auto of = [&](int64_t c) { return Normal<T>{mean[c], invstd[c] * weight[c], bias[c]}; };
@@ -92,33 +100,37 @@ __global__ void normalize(T* y, const T* x, ChannelOf channel_of, Channels<T> me
     T v[W];
     load_pack(v, x + i);
     unrolled<W>([&](int e) { v[e] = normal[e](v[e]); });
+    tail(v, i);
     store_pack(y + i, v);
   }
 }
 
 template <class T>
-void batch_norm(const Launch& l, double momentum, double eps) {
+void batch_norm(const Launch& l, const FusedBatchNorm& op) {
   const Meta x = matrix_of(*l.in[0].meta);
   const Channels<T> mean(l.out[1]), invstd(l.out[2]);
   const bool counts = x.shape[0] * x.shape[2] != 0;
   auto* batches = l.in[5].as<int64_t>();
-  const Statistics<T> statistics{{l.in[0].as<T>()},    mean,    invstd,   Channels<T>(l.in[3]),
-                                 Channels<T>(l.in[4]), batches, momentum, eps};
+  const Statistics<T> statistics{{l.in[0].as<T>()},    mean,    invstd,      Channels<T>(l.in[3]),
+                                 Channels<T>(l.in[4]), batches, op.momentum, op.eps};
   reduce(l.stream, statistics, x, batch_dims(), l.workspace);
-  const bool packs = takes_packs<T>(x, fit_packs(l.in[0].as<T>(), l.out[0].as<T>()));
+  const Tail<T> tail{op.residual ? l.in[6].as<T>() : nullptr, op.relu};
+  const bool packs = takes_packs<T>(x, fit_packs(l.in[0].as<T>(), l.out[0].as<T>(), tail.residual));
   const auto n = std::max<int64_t>(x.numel(), counts);
   const dim3 blocks = blocks_along(x, n, packs ? kPack<T> : 1);
   launch(l.stream, blocks, kThreads, packs ? normalize<T, kPack<T>> : normalize<T, 1>,
          l.out[0].as<T>(), l.in[0].as<T>(), ChannelOf(x), mean, invstd, Channels<T>(l.in[1]),
-         Channels<T>(l.in[2]), counts ? batches : nullptr);
+         Channels<T>(l.in[2]), tail, counts ? batches : nullptr);
 }
 
 }  // namespace
 }  // namespace cuda
 
-void BatchNorm::cuda(const Launch& l) const {
+void BatchNorm::cuda(const Launch& l) const { FusedBatchNorm{momentum, eps}.cuda(l); }
+
+void FusedBatchNorm::cuda(const Launch& l) const {
   cuda::visit_any_floating(name, l.in[0].meta->dtype,
-                           [&]<class T>() { cuda::batch_norm<T>(l, momentum, eps); });
+                           [&]<class T>() { cuda::batch_norm<T>(l, *this); });
 }
 
 }  // namespace reprise

@@ -1,6 +1,7 @@
 #pragma once
 // What the kernels of batch normalisation share: x seen as [N, C, S], and vectors of its channels.
 
+#include <cmath>
 #include <numeric>
 
 #include "../../core/op.h"
@@ -41,6 +42,17 @@ struct Channels {
       static_cast<A*>(data)[i * step] = static_cast<A>(x);
     else
       static_cast<T*>(data)[i * step] = static_cast<T>(static_cast<A>(x));
+  }
+};
+
+/// What a channel does to its elements.
+template <class T>
+struct Normal {
+  using A = Acc<T>;
+  A mean, scale, bias;
+
+  __device__ T operator()(T x) const {
+    return static_cast<T>(std::fma(static_cast<A>(x) - mean, scale, bias));
   }
 };
 

@@ -7,13 +7,16 @@
 //     using Value;                                         of one place in them: see OneOperand
 //     using State;
 //     bool is_aligned_to(size_t bytes) const;
-//     Value load(int64_t at) const;
+//     Value load(int64_t at, int column) const;
 //     void load(Value (&v)[N], int64_t at) const;          N neighbours, aligned to all of them
 //     State none() const;                                  joined with s gives s
 //     State join(const State&, const State&) const;
 //     void take(State&, const Value& v, int64_t i) const;  i: place in the line
 //     void take(State&, const Value (&v)[N], int64_t i, int64_t step) const;
 //     void store(int64_t output, const State&) const;
+//     struct Reader<N>;  optional: what loads and takes in place of R, and knows which outputs the
+//     N
+//                        columns belong to, or of a line N = 1: (R, output, step, count of those)
 //   };
 
 #include "acc.cuh"
@@ -30,12 +33,20 @@ struct OneOperand {
   const T* x;
 
   bool is_aligned_to(size_t bytes) const { return is_aligned(x, bytes); }
-  __device__ T load(int64_t at) const { return x[at]; }
+  __device__ T load(int64_t at, int = 0) const { return x[at]; }
   template <int N>
   __device__ void load(T (&v)[N], int64_t at) const {
     load_pack(v, x + at);
   }
 };
+
+template <int N, class R>
+__device__ decltype(auto) reader(const R& r, int64_t output, int64_t step, int64_t count) {
+  if constexpr (requires { typename R::template Reader<N>; })
+    return typename R::template Reader<N>(r, output, step, count);
+  else
+    return (r);
+}
 
 /// Keeps the state of one part, or stores the result where there is one part.
 template <class R>
@@ -116,7 +127,7 @@ __global__ void reduce_lines(R r, ReducePlan plan, bool packs, typename R::State
   typename R::State state = r.none();
   if (mine) {
     const int64_t begin = part * plan.part, end = std::min(begin + plan.part, plan.length);
-    reduce_line(r, plan, place.of[0], begin, end, packs, state);
+    reduce_line(reader<1>(r, place.of[1], 0, 1), plan, place.of[0], begin, end, packs, state);
   }
   state = group_reduce(state, r.none(), join, plan.threads);
   if (mine && threadIdx.x % plan.threads == 0) keep(r, plan, states, place.of[1], part, state);
@@ -136,7 +147,7 @@ __device__ void reduce_rows(const R& r, const ReducePlan& plan, int64_t x, int64
       const int64_t row = x + plan.reduced(i + u * step).of[0];
       if (packs) return r.load(v[u], row);
       unrolled<N>([&](int e) {
-        if (e < columns) v[u][e] = r.load(row + e * plan.columns.in);
+        if (e < columns) v[u][e] = r.load(row + e * plan.columns.in, e);
       });
     });
     if (i + (kLoads - 1) * step < end) {
@@ -184,7 +195,9 @@ __global__ void reduce_columns(R r, ReducePlan plan, bool packs, typename R::Sta
   for (auto& s : states) s = r.none();
   if (columns > 0) {
     const int64_t begin = part * plan.part, end = std::min(begin + plan.part, plan.length);
-    reduce_rows(r, plan, place.of[0] + first * plan.columns.in, begin + row, end, rows, columns,
+    const auto& from =
+        reader<kWidth>(r, place.of[1] + first * plan.columns.out, plan.columns.out, columns);
+    reduce_rows(from, plan, place.of[0] + first * plan.columns.in, begin + row, end, rows, columns,
                 packs, states);
   }
   __shared__ typename R::State shared[kReduceThreads][kWidth];

@@ -13,6 +13,7 @@
 #include "../../core/ops/fused_conv.h"
 #include "../../core/ops/fused_linear.h"
 #include "../../core/ops/fused_loss.h"
+#include "../../core/ops/fused_norm.h"
 #include "../../core/ops/fused_pool.h"
 #include "../../core/ops/host_call.h"
 #include "../../core/ops/index.h"
@@ -427,12 +428,22 @@ std::vector<Meta> with(std::vector<Meta> in, size_t at, const Meta& other) {
   in.at(at) = other;
   return in;
 }
+std::vector<Meta> and_more(std::vector<Meta> in, const Meta& other) {
+  in.push_back(other);
+  return in;
+}
+const std::vector<Meta> kNormGrad{f32({4, 3, 5}), f32({4, 3, 5}), f32({3}), f32({3}), f32({3})};
+const std::vector<Meta> kResidualGrad =
+    and_more(and_more(kNormGrad, f32({4, 3, 5})), f32({4, 3, 5}));
+
 Table norm_calls() {
-  return {call(BatchNorm{}, batch_norm_operands()),
-          call(BatchNormGrad{}, {f32({4, 3, 5}), f32({4, 3, 5}), f32({3}), f32({3}), f32({3})})};
+  return {call(BatchNorm{}, batch_norm_operands()), call(BatchNormGrad{}, kNormGrad),
+          call(FusedBatchNorm{.residual = true}, and_more(batch_norm_operands(), f32({4, 3, 5}))),
+          call(FusedBatchNormGrad{}, and_more(kNormGrad, f32({3}))),
+          call(FusedBatchNormGrad{true}, kResidualGrad)};
 }
 Table bad_norm_calls() {
-  const std::vector<Meta> grad{f32({4, 3, 5}), f32({4, 3, 5}), f32({3}), f32({3}), f32({3})};
+  const std::vector<Meta>& grad = kNormGrad;
   Table out{call(BatchNorm{}, with(batch_norm_operands(), 0, f32({3}))),
             call(BatchNorm{}, with(batch_norm_operands(), 0, i64({4, 3, 5}))),
             call(BatchNorm{}, with(batch_norm_operands(), 0, apart({4, 3, 5}))),
@@ -447,7 +458,16 @@ Table bad_norm_calls() {
     for (size_t i = 1; i < 5; ++i)
       out.push_back(call(BatchNorm{}, with(batch_norm_operands(), i, bad)));
     for (size_t i = 2; i < 5; ++i) out.push_back(call(BatchNormGrad{}, with(grad, i, bad)));
+    out.push_back(call(FusedBatchNormGrad{}, and_more(grad, bad)));
   }
+  for (const Meta& bad : {f32({4, 3}), f64({4, 3, 5}), apart({4, 3, 5}), f32({3})}) {
+    out.push_back(call(FusedBatchNorm{.residual = true}, and_more(batch_norm_operands(), bad)));
+    for (size_t i : {0, 5, 6}) {
+      out.push_back(call(FusedBatchNormGrad{true}, with(kResidualGrad, i, bad)));
+    }
+  }
+  out.push_back(call(FusedBatchNorm{.residual = true}, batch_norm_operands()));
+  out.push_back(call(FusedBatchNormGrad{}, grad));
   return out;
 }
 

@@ -35,7 +35,7 @@ void expect_refused(const OpRef& op, const std::vector<Meta>& in) {
 
 TEST(Infer, RefusesAWrongNumberOfOperands) {
   const std::set<std::string_view> many{"cat", "host_call", "fused", "unscale"},
-      optional{"linear", "conv2d"};
+      optional{"linear", "conv2d", "fused_batch_norm_grad"};
   for (const Calls& c : good_calls()) {
     if (many.contains(c.op->name())) continue;
     Calls fewer = c, more = c;

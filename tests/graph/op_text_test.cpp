@@ -18,6 +18,7 @@
 #include "../../core/ops/fused_conv.h"
 #include "../../core/ops/fused_linear.h"
 #include "../../core/ops/fused_loss.h"
+#include "../../core/ops/fused_norm.h"
 #include "../../core/ops/fused_pool.h"
 #include "../../core/ops/host_call.h"
 #include "../../core/ops/index.h"

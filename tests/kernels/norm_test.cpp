@@ -1,8 +1,6 @@
 // BatchNorm and BatchNormGrad against plain loops in double.
 
-#include "../../core/ops/norm.h"
-#include "../../core/dispatch.h"
-#include "op_testing.h"
+#include "norm_testing.h"
 
 namespace reprise::op_testing {
 namespace {
@@ -146,6 +144,21 @@ TEST(BatchNorm, NanStaysInItsChannel) {
   const Tensor y = in.run()[0];
   EXPECT_TRUE(std::isnan(y[0][2][0][0].item<double>()));
   EXPECT_FALSE(std::isnan(sum(slice(y, 1, 0, 2)).item<double>()));
+}
+
+TEST(FusedBatchNorm, HasTheBitsOfSingleOps) {
+  on_every_isa([] {
+    for (const Shape& shape : shapes()) {
+      for (const DType dtype : {float32, float64}) expect_bits_of_single_ops(shape, dtype);
+    }
+  });
+}
+
+TEST(FusedBatchNorm, LetsNanThroughAsSingleOpsDo) {
+  NormOperands o({4, 3, 5, 5}, float32, Device::cpu(), contiguous_format);
+  o.x[1][2].fill_(std::nan(""));
+  o.residual[0][1][2].fill_(std::nan(""));
+  for (const bool residual : {false, true}) expect_bits_of_single_ops(o, residual, residual);
 }
 
 TEST(BatchNorm, SameBitsOnAllThreads) {

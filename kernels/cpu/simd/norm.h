@@ -11,10 +11,17 @@ struct Rows {
   int64_t rows, step, columns;
 };
 
-/// y = (x - mean) scale + shift
+/// y = (x - mean) scale + shift, and what follows: + residual, relu.
 template <class T>
 struct Affine {
-  const T *mean, *scale, *shift;
+  const T *mean, *scale, *shift, *residual = nullptr;
+  bool relu = false;
+};
+/// g = gy + more where y > 0, else 0. Without y it is what the affine map makes of x.
+template <class T>
+struct ReluOf {
+  const T *gy, *more = nullptr, *y = nullptr, *x = nullptr;
+  Affine<T> map = {};
 };
 /// gx = (gy - offset - (x - mean) slope) scale
 template <class T>
@@ -35,6 +42,8 @@ struct NormKernels {
                             double* product);
   void (*affine_channel)(Rows shape, const T* x, T* y, Affine<T> map);
   void (*affine_channels)(Rows shape, const T* x, T* y, Affine<T> map);
+  void (*relu_grad_channel)(Rows shape, ReluOf<T> of, T* g);
+  void (*relu_grad_channels)(Rows shape, ReluOf<T> of, T* g);
   void (*affine_grad_channel)(Rows shape, const T* gy, const T* x, T* gx, AffineGrad<T> map);
   void (*affine_grad_channels)(Rows shape, const T* gy, const T* x, T* gx, AffineGrad<T> map);
 };

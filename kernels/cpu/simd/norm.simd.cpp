@@ -72,15 +72,34 @@ REPRISE_INLINE Vec<T> parameter(const T* p, int64_t j, int64_t n) {
 }
 
 template <bool PerColumn, class T>
+REPRISE_INLINE Vec<T> normal(const Affine<T>& map, const T* x, int64_t j, int64_t n) {
+  return fma(load_n(x, n) - parameter<PerColumn>(map.mean, j, n),
+             parameter<PerColumn>(map.scale, j, n), parameter<PerColumn>(map.shift, j, n));
+}
+
+template <bool PerColumn, class T>
 void affine(Rows shape, const T* x, T* y, Affine<T> map) {
-  for (int64_t i = 0; i < shape.rows; ++i, x += shape.step, y += shape.step) {
+  for (int64_t i = 0; i < shape.rows; ++i) {
     for (int64_t j = 0; j < shape.columns; j += kWidth<T>) {
-      const int64_t n = shape.columns - j;
-      const Vec<T> centred = load_n(x + j, n) - parameter<PerColumn>(map.mean, j, n);
-      store_n(y + j,
-              fma(centred, parameter<PerColumn>(map.scale, j, n),
-                  parameter<PerColumn>(map.shift, j, n)),
-              n);
+      const int64_t at = i * shape.step + j, n = shape.columns - j;
+      Vec<T> v = normal<PerColumn>(map, x + at, j, n);
+      if (map.residual != nullptr) v = v + load_n(map.residual + at, n);
+      if (map.relu) v = select<Vec<T>>(v < Vec<T>{}, Vec<T>{}, v);
+      store_n(y + at, v, n);
+    }
+  }
+}
+
+template <bool PerColumn, class T>
+void relu_grad(Rows shape, ReluOf<T> of, T* g) {
+  for (int64_t i = 0; i < shape.rows; ++i) {
+    for (int64_t j = 0; j < shape.columns; j += kWidth<T>) {
+      const int64_t at = i * shape.step + j, n = shape.columns - j;
+      Vec<T> v = load_n(of.gy + at, n);
+      if (of.more != nullptr) v = v + load_n(of.more + at, n);
+      const Vec<T> y =
+          of.y != nullptr ? load_n(of.y + at, n) : normal<PerColumn>(of.map, of.x + at, j, n);
+      store_n(g + at, select<Vec<T>>(y > Vec<T>{}, v, Vec<T>{}), n);
     }
   }
 }
@@ -101,8 +120,9 @@ void affine_grad(Rows shape, const T* gy, const T* x, T* gx, AffineGrad<T> map) 
 
 template <class T>
 constexpr NormKernels<T> kernels() {
-  return {squares_channel<T>, squares_channels<T>, products_channel<T>,   products_channels<T>,
-          affine<false, T>,   affine<true, T>,     affine_grad<false, T>, affine_grad<true, T>};
+  return {squares_channel<T>,    squares_channels<T>, products_channel<T>, products_channels<T>,
+          affine<false, T>,      affine<true, T>,     relu_grad<false, T>, relu_grad<true, T>,
+          affine_grad<false, T>, affine_grad<true, T>};
 }
 
 extern const NormTable norm_table;

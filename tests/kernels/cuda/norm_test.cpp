@@ -1,8 +1,7 @@
 // Batch normalisation on the device: channels of every length, in one part and in several, far from
 // zero, and the statistics that are updated in place.
 
-#include "../../../core/ops/norm.h"
-
+#include "../norm_testing.h"
 #include "device_testing.h"
 
 namespace reprise::op_testing {
@@ -103,6 +102,35 @@ TEST_F(DeviceNorm, TakesChannelsLast) {
       for (size_t k = 0; k < back.size(); ++k) {
         expect_close(back[k].cpu().contiguous(), array_of(gradients[k]), 1e-4);
       }
+    }
+  }
+}
+
+TEST_F(DeviceNorm, FusedHasTheBitsOfSingleOps) {
+  for (const Shape& shape : {Shape{70, 8}, {2, 3, 40}, {33, 2, 4, 4}, {130, 2, 3, 3}}) {
+    for (const DType dtype : {float32, float64, float16, bfloat16}) {
+      expect_bits_of_single_ops(shape, dtype, Device::cuda());
+    }
+  }
+  for (const Shape& shape : {Shape{3, 1, 20000}, {8, 64, 9, 9}, {600, 12, 2, 2}}) {
+    expect_bits_of_single_ops(shape, bfloat16, Device::cuda());  // several parts and turns
+  }
+}
+
+/// A view that does not begin where packs do.
+TEST_F(DeviceNorm, FusedTakesOperandsThatLieAnywhere) {
+  const NoGradGuard no_grad;
+  for (const DType dtype : {float32, bfloat16}) {
+    for (const int which : {0, 1, 2, 3}) {
+      SCOPED_TRACE(testing::Message() << to_string(dtype) << which);
+      NormOperands o({8, 16, 4, 4}, dtype, Device::cuda(), contiguous_format);
+      Tensor& moved = *std::array{&o.x, &o.residual, &o.gy, &o.more}[static_cast<size_t>(which)];
+      const Tensor room = empty({moved.numel() + 1}, {.dtype = dtype, .device = Device::cuda()});
+      const Tensor odd = room.slice(0, 1, moved.numel() + 1).view(moved.shape());
+      Tensor(odd).copy_(moved);
+      moved = odd;
+      expect_bits_of_single_ops(o, false, false);
+      expect_bits_of_single_ops(o, true, true);
     }
   }
 }
