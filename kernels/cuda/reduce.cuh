@@ -165,16 +165,23 @@ __device__ void reduce_rows(const R& r, const ReducePlan& plan, int64_t x, int64
   }
 }
 
+/// What a thread keeps of its columns; a word behind keeps the rows of a warp off one bank.
+template <class State, int N>
+struct SharedRow {
+  State of[N];
+  alignas(State) char apart;
+};
+
 /// The states of threads that are `across` apart are joined, `rows` of them, into those of the
 /// first.
-template <class R, class States>
-__device__ void join_rows(const R& r, States* states, unsigned across, unsigned rows) {
+template <class R, class State, int N>
+__device__ void join_rows(const R& r, SharedRow<State, N>* states, unsigned across, unsigned rows) {
   for (unsigned half = rows / 2; half > 0; half /= 2) {
     __syncthreads();
     if (threadIdx.x / across % rows >= half) continue;
-    for (size_t e = 0; e < std::extent_v<States>; ++e) {
-      auto& mine = states[threadIdx.x][e];
-      mine = r.join(mine, states[threadIdx.x + half * across][e]);
+    for (int e = 0; e < N; ++e) {
+      State& mine = states[threadIdx.x].of[e];
+      mine = r.join(mine, states[threadIdx.x + half * across].of[e]);
     }
   }
 }
@@ -200,12 +207,12 @@ __global__ void reduce_columns(R r, ReducePlan plan, bool packs, typename R::Sta
     reduce_rows(from, plan, place.of[0] + first * plan.columns.in, begin + row, end, rows, columns,
                 packs, states);
   }
-  __shared__ typename R::State shared[kReduceThreads][kWidth];
-  for (int e = 0; e < kWidth; ++e) shared[threadIdx.x][e] = states[e];
+  __shared__ SharedRow<typename R::State, kWidth> shared[kReduceThreads];
+  for (int e = 0; e < kWidth; ++e) shared[threadIdx.x].of[e] = states[e];
   join_rows(r, shared, across, rows);
   for (int e = 0; row == 0 && e < columns; ++e) {
     keep(r, plan, parts, place.of[1] + (first + e) * plan.columns.out, part,
-         shared[threadIdx.x][e]);
+         shared[threadIdx.x].of[e]);
   }
 }
 
