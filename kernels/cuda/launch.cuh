@@ -38,15 +38,17 @@ struct Grid {
   size_t shared_bytes = 0;
 };
 
+/// Launches of `kernel` on the current device may have so much shared memory from now on. The limit
+/// is the kernel's, whichever thread launches it, so it is only ever raised.
+void allow_shared(const void* kernel, size_t bytes);
+
 template <class... P>
 void launch(Stream stream, const Grid& grid, void (*kernel)(P...),
             std::type_identity_t<P>... args) {
   if (grid.blocks.x == 0 || grid.blocks.y == 0 || grid.blocks.z == 0) return;
   constexpr size_t kAlwaysThere = 32 << 10;  // of 48 KiB, which static shared memory counts towards
   if (grid.shared_bytes > kAlwaysThere) {
-    REPRISE_CUDA_CHECK(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
-                                            cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                            static_cast<int>(grid.shared_bytes)));
+    allow_shared(reinterpret_cast<const void*>(kernel), grid.shared_bytes);
   }
   cudaLaunchConfig_t config{};
   config.gridDim = grid.blocks;

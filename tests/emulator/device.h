@@ -36,8 +36,9 @@ extern constinit thread_local dim3 blockDim, gridDim;
 
 namespace reprise::emulator {
 
-/// Queues `thread`, the body of every thread, for a grid.
-cudaError_t launch_grid(const cudaLaunchConfig_t& config, std::function<void()> thread);
+/// Queues `thread`, the body of every thread of `kernel`, for a grid.
+cudaError_t launch_grid(const cudaLaunchConfig_t& config, const void* kernel,
+                        std::function<void()> thread);
 
 /// What `__builtin_assume_aligned` is on the host: checked. A launch that assumes what is not so
 /// fails.
@@ -62,7 +63,7 @@ T shuffle(unsigned mask, T value, int from, int width) {
 
 template <class... P, class... A>
 cudaError_t launch(const cudaLaunchConfig_t* config, void (*kernel)(P...), A&&... args) {
-  return launch_grid(*config,
+  return launch_grid(*config, reinterpret_cast<const void*>(kernel),
                      [kernel, ... a = static_cast<std::decay_t<P>>(args)] { kernel(a...); });
 }
 

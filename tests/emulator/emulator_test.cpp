@@ -110,5 +110,18 @@ TEST(Emulator, RefusesGridsThatNoDeviceTakes) {
   }
 }
 
+TEST(Emulator, LetsAKernelShareWhatAnyLaunchOfItAskedFor) {
+  std::vector<float> out(65);
+  allow_shared(reinterpret_cast<const void*>(exchange_in_shared), 160 << 10);
+  allow_shared(reinterpret_cast<const void*>(exchange_in_shared), 60 << 10);  // by another thread
+  cudaLaunchConfig_t config{};
+  config.gridDim = 1;
+  config.blockDim = 64;
+  config.dynamicSmemBytes = 160 << 10;
+  EXPECT_EQ(cudaLaunchKernelEx(&config, exchange_in_shared, out.data()), cudaSuccess);
+  config.dynamicSmemBytes = 161 << 10;
+  EXPECT_EQ(cudaLaunchKernelEx(&config, exchange_in_shared, out.data()), cudaErrorInvalidValue);
+}
+
 }  // namespace
 }  // namespace reprise::cuda

@@ -3,7 +3,9 @@
 // order shows.
 
 #include <exception>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "calls.h"
@@ -271,6 +273,18 @@ bool is_valid(const cudaLaunchConfig_t& c) {
          c.gridDim.z <= 65535 && c.dynamicSmemBytes <= cuda::kSharedBytes;
 }
 
+/// Bytes of shared memory that launches of a kernel may ask for.
+struct SharedLimits {
+  std::mutex mutex;
+  std::map<const void*, size_t> of;
+} limits;
+
+bool may_share(const void* kernel, size_t bytes) {
+  const std::lock_guard lock(limits.mutex);
+  const auto found = limits.of.find(kernel);
+  return bytes <= (found == limits.of.end() ? size_t{48} << 10 : found->second);
+}
+
 }  // namespace
 
 void* aligned(const void* p, size_t bytes) {
@@ -288,11 +302,19 @@ int lane() {
   return static_cast<int>(in_block % kLanes);
 }
 
-cudaError_t launch_grid(const cudaLaunchConfig_t& config, std::function<void()> thread) {
+cudaError_t launch_grid(const cudaLaunchConfig_t& config, const void* kernel,
+                        std::function<void()> thread) {
   if (refuses("cudaLaunchKernel")) return keep_error(cudaErrorUnknown);
   if (!is_valid(config)) return keep_error(cudaErrorInvalidConfiguration);
+  if (!may_share(kernel, config.dynamicSmemBytes)) return keep_error(cudaErrorInvalidValue);
   return enqueue(config.stream,
                  [config, thread = std::move(thread)] { return run_grid(config, thread); });
 }
 
 }  // namespace reprise::emulator
+
+cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int value) {
+  if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaErrorNotSupported;
+  const std::lock_guard lock(reprise::emulator::limits.mutex);
+  return reprise::emulator::limits.of[kernel] = static_cast<size_t>(value), cudaSuccess;
+}
