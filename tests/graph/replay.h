@@ -2,7 +2,6 @@
 // What tests of eager against replay share.
 
 #include <algorithm>
-#include <cstring>
 
 #include "../../core/ops.h"
 #include "../../core/ops/host_call.h"
@@ -11,6 +10,7 @@
 #include "../../graph/program.h"
 #include "../../graph/text.h"
 #include "../../graph/verify.h"
+#include "../core/same_bits.h"
 #include "plan_checker.h"
 
 namespace reprise::test {
@@ -25,17 +25,6 @@ class Threads {
  private:
   int before_;
 };
-
-/// Whether all bits are the same. Any NaN is as good as another: which of two an operation passes
-/// on is the compiler's choice.
-inline bool same_bits(const Tensor& a, const Tensor& b) {
-  return visit_any_dtype(a.dtype(), [&]<class T>() {
-    const auto *x = static_cast<const T*>(a.raw_data()), *y = static_cast<const T*>(b.raw_data());
-    return std::equal(x, x + a.numel(), y, [](const T& p, const T& q) {
-      return std::memcmp(&p, &q, sizeof p) == 0 || (p != p && q != q);
-    });
-  });
-}
 
 /// Empty when both have the same dtype, shape, memory format and bits; else what differs.
 inline std::string difference(const Tensor& got, const Tensor& expected) {

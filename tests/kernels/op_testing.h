@@ -12,6 +12,7 @@
 #include "../../core/ops.h"
 #include "../../core/parallel.h"
 #include "../../kernels/cpu/simd/isa.h"
+#include "../core/same_bits.h"
 #include "../op_rows/array.h"
 
 namespace reprise::op_testing {
@@ -75,8 +76,8 @@ inline void expect_close(const Tensor& got, const Array& expected, double tolera
 
 inline void expect_same_bits(const Tensor& a, const Tensor& b) {
   ASSERT_EQ(a.shape(), b.shape());
-  if (a.numel() == 0) return;
-  EXPECT_EQ(std::memcmp(a.raw_data(), b.raw_data(), a.meta().nbytes()), 0);
+  ASSERT_EQ(a.dtype(), b.dtype());
+  EXPECT_TRUE(test::same_bits(a, b));
 }
 
 /// Runs `test` on every instruction set of this machine.

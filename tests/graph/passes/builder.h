@@ -15,6 +15,7 @@
 #include "../../../graph/passes/passes.h"
 #include "../../../graph/verify.h"
 #include "../../core/expect.h"
+#include "../../core/same_bits.h"
 
 namespace reprise::test {
 
@@ -97,9 +98,7 @@ inline void expect_same_bits(const Tensors& got, const Tensors& expected) {
   for (size_t i = 0; i < got.size(); ++i) {
     ASSERT_EQ(to_string(got[i].shape()), to_string(expected[i].shape()));
     ASSERT_EQ(got[i].dtype(), expected[i].dtype());
-    const size_t bytes = got[i].meta().nbytes();
-    if (bytes == 0) continue;
-    EXPECT_EQ(std::memcmp(got[i].raw_data(), expected[i].raw_data(), bytes), 0) << "result " << i;
+    EXPECT_TRUE(same_bits(got[i], expected[i])) << "result " << i;
   }
 }
 
