@@ -14,8 +14,10 @@ namespace {
 /// The guards of this thread, the innermost first.
 constinit thread_local const cuda::StreamGuard* innermost = nullptr;
 
-constinit std::atomic<bool> tf32 = false;
-constinit std::atomic<uint64_t> settings_version = 0;
+/// The lowest bit is whether TF32 is allowed, the rest counts other changes.
+constinit std::atomic<uint64_t> settings = 0;
+constexpr uint64_t kTf32 = 1, kOtherChange = 2;
+constinit thread_local const uint64_t* kept_settings = nullptr;
 
 const cuda::Stream* guarded_stream(int device) noexcept {
   for (const cuda::StreamGuard* guard = innermost; guard != nullptr; guard = guard->before()) {
@@ -35,8 +37,14 @@ void* detail::current_stream(int device) noexcept {
   return stream == nullptr ? nullptr : stream->handle();
 }
 
-uint64_t detail::kernel_settings() noexcept { return settings_version; }
-void detail::kernel_settings_changed() noexcept { ++settings_version; }
+uint64_t detail::kernel_settings() noexcept {
+  return kept_settings != nullptr ? *kept_settings : settings.load();
+}
+void detail::kernel_settings_changed() noexcept { settings += kOtherChange; }
+
+detail::KernelSettingsGuard::KernelSettingsGuard() noexcept
+    : settings_(kernel_settings()), before_(std::exchange(kept_settings, &settings_)) {}
+detail::KernelSettingsGuard::~KernelSettingsGuard() { kept_settings = before_; }
 
 namespace cuda {
 
@@ -172,9 +180,12 @@ void empty_cache(int device) {
 }
 
 void set_allow_tf32(bool allow) noexcept {
-  if (tf32.exchange(allow) != allow) detail::kernel_settings_changed();
+  if (allow)
+    settings |= kTf32;
+  else
+    settings &= ~kTf32;
 }
-bool allow_tf32() noexcept { return tf32; }
+bool allow_tf32() noexcept { return (detail::kernel_settings() & kTf32) != 0; }
 
 }  // namespace cuda
 }  // namespace reprise

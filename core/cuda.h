@@ -40,13 +40,16 @@ class REPRISE_API Stream {
   /// A queue that waits for no other, not even the default one. Negative priorities are served
   /// first, as far as the device knows them (-1 always does).
   explicit Stream(int device = 0, int priority = 0);
-  /// A caller's cudaStream_t. It must outlive this object and the tensors made on it.
+  /// A caller's cudaStream_t. It must outlive this object and the tensors made on it. Not
+  /// cudaStreamPerThread, which is another queue in each thread.
   static Stream adopt(void* cuda_stream, int device = 0);
   static Stream default_stream(int device = 0) { return adopt(nullptr, device); }
 
   int device() const { return device_; }
   /// The cudaStream_t.
   void* handle() const { return handle_; }
+  /// Whether it is a caller's, so that its handle may be that of another queue later on.
+  bool is_adopted() const { return handle_ != nullptr && lease_ == nullptr; }
   /// Whether all that was put there is done.
   bool query() const;
   /// Waits until it is.
@@ -132,7 +135,8 @@ REPRISE_API void reset_peak_memory(int device = 0);
 REPRISE_API void empty_cache(int device = 0);
 
 /// Whether float32 matrix products and convolutions may round their factors to TF32 (10 bits of
-/// mantissa). Off unless set; for the whole process. Programs are captured anew when it changes.
+/// mantissa). Off unless set; for the whole process. Programs are captured anew when it changes; a
+/// run keeps what was set when it began.
 REPRISE_API void set_allow_tf32(bool allow) noexcept;
 REPRISE_API bool allow_tf32() noexcept;
 

@@ -63,9 +63,23 @@ class DeviceContextGuard {
 /// The stream of this thread on that device; null for the default one.
 void* current_stream(int device) noexcept;
 
-/// Changes with every setting by which kernels are chosen: what was captured before is out of date.
+/// All settings by which kernels are chosen, as one number: what was captured with another is out
+/// of date.
 uint64_t kernel_settings() noexcept;
+/// Kernels are chosen otherwise from now on.
 void kernel_settings_changed() noexcept;
+
+/// Keeps the settings of this thread as they are for its lifetime, whatever others set meanwhile.
+class KernelSettingsGuard {
+ public:
+  KernelSettingsGuard() noexcept;
+  ~KernelSettingsGuard();
+  KernelSettingsGuard(const KernelSettingsGuard&) = delete;
+
+ private:
+  const uint64_t settings_;
+  const uint64_t* const before_;
+};
 
 struct CudaBlock {
   void* data;

@@ -4,6 +4,7 @@
 // default one. Everything throws Device errors unless noexcept.
 
 #include <cstddef>
+#include <exception>
 #include <string>
 
 #include "cuda.h"
@@ -20,9 +21,9 @@ struct MemoryPlace {
 
 /// What came of a capture.
 struct CapturedGraph {
-  void* graph = nullptr;     ///< null: there is none
-  int64_t kernels = 0;       ///< that one launch runs
-  std::string why_not = {};  ///< when there is none
+  void* graph = nullptr;            ///< null: there is none
+  int64_t kernels = 0;              ///< that one launch runs
+  std::exception_ptr failure = {};  ///< when there is none
 };
 
 class DeviceRuntime {
@@ -52,7 +53,8 @@ class DeviceRuntime {
   virtual bool is_done(int device, void* stream) = 0;
   virtual void synchronize(int device, void* stream) = 0;
   virtual void synchronize(int device) = 0;
-  /// Throws what a kernel that was waited for found wrong with values, an Index error; once.
+  /// Throws what a kernel that was waited for found wrong with values, a late Index error that
+  /// names its op and layer; once.
   virtual void throw_fault(int device) = 0;
 
   virtual void* make_event(int device, bool timing) = 0;
@@ -72,7 +74,8 @@ class DeviceRuntime {
   /// Until end_capture what this thread puts on the stream that is returned, which no memory
   /// belongs to, is kept and not run.
   virtual void* begin_capture(int device) = 0;
-  /// Whatever happened since, another capture may begin.
+  /// Whatever happened since, another capture may begin. The failure is late when none of the calls
+  /// that were captured made it: another thread waited for the whole device, say.
   virtual CapturedGraph end_capture(int device, void* stream) noexcept = 0;
   /// The copy that was kept last, for `set_copy`.
   virtual void* captured_copy(int device, void* stream) = 0;

@@ -25,11 +25,14 @@ Error::Error(ErrorKind kind, std::string message)
     : std::runtime_error("reprise::Error"), kind_(kind), message_(std::move(message)) {}
 
 void Error::prepend(std::string_view where) {
+  if (is_late_) return;
   message_.insert(0, text(where, has_path_ ? "." : ": "));
   has_path_ = true;
 }
 
-void Error::append(std::string_view note) { message_ += note; }
+void Error::append(std::string_view note) {
+  if (!is_late_) message_ += note;
+}
 
 void append_text(std::string& out, double value) {
   char buffer[32];

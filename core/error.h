@@ -46,10 +46,15 @@ class REPRISE_API Error : public std::runtime_error {
   /// Puts `note` behind the text.
   void append(std::string_view note);
 
+  /// Whether it is of something queued earlier on a GPU, and thrown by a call that met it there.
+  /// That call is not to blame: nothing is added to such a text, which names what is.
+  bool is_late() const noexcept { return is_late_; }
+  void set_late() noexcept { is_late_ = true; }
+
  private:
   ErrorKind kind_;
   std::string message_;
-  bool has_path_ = false;
+  bool has_path_ = false, is_late_ = false;
 };
 
 /// Text pieces of an error message: numbers, strings and everything with a `to_string` found by

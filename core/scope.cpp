@@ -12,7 +12,7 @@ constinit thread_local Scope* innermost = nullptr;
 std::string to_string(const ScopePath& path) {
   std::string out = path.name;
   for (const ScopePath* at = path.above.get(); at != nullptr; at = at->above.get()) {
-    out.insert(0, text(at->name, "."));
+    if (!at->name.empty()) out.insert(0, text(at->name, "."));
   }
   return out;
 }

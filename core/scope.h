@@ -12,7 +12,7 @@ class Interpreter;
 
 namespace detail {
 
-/// "conv", of "block", of "stem".
+/// "conv", of "block", of "stem". Of an empty one paths begin anew.
 struct ScopePath : RefCounted<ScopePath> {
   ScopePath(Ref<const ScopePath> outer, std::string part)
       : above(std::move(outer)), name(std::move(part)) {}

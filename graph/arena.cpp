@@ -35,7 +35,7 @@ void Arena::acquire() {
   for (Block& block : blocks_) {
     if (!is_gpu(block.part.device)) continue;
     const cuda::Stream stream = cuda::current_stream(block.part.device.index);
-    if (stream.handle() != block.stream) block.last_run.wait(stream);
+    if (stream.handle() != block.stream || stream.is_adopted()) block.last_run.wait(stream);
     block.stream = stream.handle();
   }
 }

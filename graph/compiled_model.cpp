@@ -220,7 +220,9 @@ CallEntry* CompiledModel::add(CallKey key) {
   try {
     make(*entry, step);
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::Internal || error.kind() == ErrorKind::OutOfMemory) throw;
+    const bool of_model =
+        error.kind() != ErrorKind::Internal && error.kind() != ErrorKind::OutOfMemory;
+    if (!of_model || error.is_late()) throw;
     if (error.kind() == ErrorKind::Graph && step < plan_->steps.size() && plan_->steps.size() > 1) {
       split(step);
       return nullptr;

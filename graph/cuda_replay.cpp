@@ -38,10 +38,6 @@ uint64_t blocks_of(const BoundCall& call) {
   return random == nullptr ? 0 : random_blocks_for(static_cast<uint64_t>(random->count));
 }
 
-std::string counted(size_t count, std::string_view what) {
-  return text(count, " ", what, count == 1 ? "" : "s");
-}
-
 }  // namespace
 
 std::optional<Device> gpu_of(const Graph& graph) {
@@ -156,6 +152,7 @@ bool CudaReplay::is_out_of_date() const { return settings_ != kernel_settings();
 void CudaReplay::run(const RunCalls& calls) {
   if (is_out_of_date()) {
     drop_graphs();
+    loops_ = spoilt_ = 0;
     settings_ = kernel_settings();
   }
   const bool launches = is_captured_;
@@ -171,7 +168,7 @@ void CudaReplay::run(const RunCalls& calls) {
     counter_stands_.reset();  // where the counter stands nobody knows
     throw;
   }
-  if (!launches && why_loop_.empty() && ++loops_ == kLoops) capture(calls);
+  if (!launches && why_loop_.empty() && ++loops_ >= kLoops) capture(calls);
 }
 
 /// What a segment consists of, run or, when `captures`, put into its graph.
@@ -193,36 +190,6 @@ void CudaReplay::queue(Segment& segment, const RunCalls& calls, bool captures) {
 void CudaReplay::copy(const PortCopy& c, bool in, void* stream) {
   const MemoryPlace place{c.place, device_}, tensor{c.port->bound, device_};
   runtime().copy(in ? place : tensor, in ? tensor : place, c.bytes, stream);
-}
-
-// ---- graphs
-
-void CudaReplay::capture(const RunCalls& calls) {
-  try {
-    for (Segment& segment : segments_) {
-      if (segment.is_captured) record(segment, calls);
-    }
-    is_captured_ = true;
-  } catch (const std::exception& error) {
-    drop_graphs();
-    why_loop_ = error.what();
-  }
-}
-
-void CudaReplay::record(Segment& segment, const RunCalls& calls) {
-  void* const stream = runtime().begin_capture(device_.index);
-  std::string failure;
-  try {
-    const cuda::StreamGuard guard(cuda::Stream::adopt(stream, device_.index));
-    queue(segment, calls, true);
-  } catch (const std::exception& error) {
-    failure = error.what();
-  }
-  const CapturedGraph made = runtime().end_capture(device_.index, stream);
-  segment.graph = made.graph;
-  kernels_ += made.kernels;
-  if (failure.empty()) failure = made.why_not;
-  if (!failure.empty()) fail(ErrorKind::Device, failure);
 }
 
 void CudaReplay::launch(const Segment& segment) {
@@ -251,34 +218,6 @@ void CudaReplay::aim(PortCopy& c, void* graph, bool in) {
   c.is_apart = !runtime().set_copy(device_.index, graph, c.node, in ? c.place : tensor,
                                    in ? tensor : c.place, c.bytes);
   c.bound = tensor;
-}
-
-void CudaReplay::drop_graphs() noexcept {
-  for (Segment& segment : segments_) {
-    void* const graph = std::exchange(segment.graph, nullptr);
-    if (graph != nullptr) runtime().destroy_graph(device_.index, graph);
-  }
-  for (PortCopy& c : in_) c.is_apart = false;
-  for (PortCopy& c : out_) c.is_apart = false;
-  is_captured_ = false;
-  loops_ = 0;
-  kernels_ = 0;
-}
-
-std::string CudaReplay::text() const {
-  using reprise::text;
-  const std::string loop = text("a loop of ", counted(calls_, "call"));
-  if (!why_loop_.empty()) return text(loop, ", since ", why_loop_);
-  if (!is_captured_) return text(loop, " until it has run twice");
-  size_t graphs = 0, host_steps = 0;
-  for (const Segment& s : segments_) {
-    graphs += s.is_captured ? 1 : 0;
-    host_steps += s.is_captured ? 0 : s.end - s.begin;
-  }
-  std::string out = graphs == 1 ? "one CUDA graph" : text(graphs, " CUDA graphs");
-  out += text(" of ", counted(static_cast<size_t>(kernels_), "kernel"));
-  if (host_steps > 0) out += text(" and ", counted(host_steps, "host step"));
-  return out;
 }
 
 }  // namespace reprise::detail

@@ -3,7 +3,8 @@
 // CUDA Graph can hold, and between them host steps, which the host starts in each run (C++
 // functions, copies to and from it, kernels elsewhere). A program runs as a loop twice, for kernels
 // set up what they need when a thread first runs them. The thread of the second run then captures
-// the segments, and from there on a run launches their graphs.
+// the segments, and from there on a run launches their graphs. A capture that others spoilt is
+// tried again behind the next runs.
 //
 // Tensors of the caller have places of their own, in the loop as well, so that kernels meet the
 // same alignment everywhere: the first graph begins with copies to them, the last one ends with
@@ -44,7 +45,7 @@ class CudaReplay {
   bool is_out_of_date() const;
   size_t bytes_of_places() const { return memory_ ? memory_->nbytes() : 0; }
   /// "one CUDA graph of 12 kernels", "2 CUDA graphs of 9 kernels and 1 host step", or "a loop of 12
-  /// calls, since ..."
+  /// calls, since ..."; and of captures that others spoilt.
   std::string text() const;
 
  private:
@@ -69,11 +70,13 @@ class CudaReplay {
   void draw_numbers(uint64_t blocks);
   void queue(Segment& segment, const RunCalls& calls, bool captures);
   void capture(const RunCalls& calls);
+  void capture_failed(const std::exception& error);
   void record(Segment& segment, const RunCalls& calls);
   void launch(const Segment& segment);
   void aim(PortCopy& copy, void* graph, bool in);
   void copy(const PortCopy& copy, bool in, void* stream);
   void drop_graphs() noexcept;
+  std::string spoilt_text() const;
   DeviceRuntime& runtime() const;
 
   const Device device_;
@@ -88,6 +91,8 @@ class CudaReplay {
   size_t calls_ = 0;
   int64_t kernels_ = 0;
   std::string why_loop_;
+  int spoilt_ = 0;  // captures, by others
+  std::string why_spoilt_;
 };
 
 }  // namespace reprise::detail

@@ -6,6 +6,7 @@
 #include "../core/device_context.h"
 #include "../core/dispatch.h"
 #include "../core/ops.h"
+#include "../core/scope.h"
 #include "program_state.h"
 
 namespace reprise::detail {
@@ -60,10 +61,9 @@ bool same_places(const std::vector<Port>& ports, std::span<const Tensor> tensors
                             [](const Tensor& t) { return static_cast<void*>(t.raw_data()); });
 }
 
-void run_call(const BoundCall& call) {
-  if (call.device.kind == Device::Kind::cpu) [[likely]] {
-    return call.op->launch(Device::cpu(), call.launch);
-  }
+/// Within that layer, which a kernel may name when it is done.
+void run_on_gpu(const BoundCall& call, const std::string& layer) {
+  const Scope scope(layer);
   const int device = call.device.index;
   Launch launch = call.launch;
   launch.stream.handle = current_stream(device);
@@ -155,14 +155,22 @@ void ProgramState::run_steps(std::span<const BoundCall> list) {
   const BoundCall* step = list.data();
   const BoundCall* const end = step + list.size();
   try {
-    for (; step != end; ++step) run_call(*step);
-  } catch (Error& error) {
-    const auto call = static_cast<size_t>(step->call);
-    if (call < compiled->graph.code.size() && !compiled->graph.code[call].where.empty()) {
-      error.prepend(compiled->graph.code[call].where);
+    for (; step != end; ++step) {
+      if (step->device.kind == Device::Kind::cpu) [[likely]]
+        step->op->launch(Device::cpu(), step->launch);
+      else
+        run_on_gpu(*step, layer_of(*step));
     }
+  } catch (Error& error) {
+    if (const std::string& layer = layer_of(*step); !layer.empty()) error.prepend(layer);
     throw;
   }
+}
+
+const std::string& ProgramState::layer_of(const BoundCall& step) const {
+  static const std::string none;
+  const auto call = static_cast<size_t>(step.call);
+  return call < compiled->graph.code.size() ? compiled->graph.code[call].where : none;
 }
 
 void ProgramState::run_checked(const std::vector<BoundCall>& list, MemoryCheck& checks) {
@@ -236,6 +244,7 @@ void ProgramState::run(std::span<const Tensor> in, std::span<const Tensor> out, 
     run_prologue(&checks);
     run_checked(steps, checks);
   } else {
+    const KernelSettingsGuard settings;  // of one run all kernels are chosen alike
     arena->acquire();
     const AtEnd release_memory([&] { arena->release(); });
     run_prologue(nullptr);

@@ -93,6 +93,8 @@ struct ProgramState {
   void add_random(const RandomBlocks& op, ValueId out, int32_t call);
   void add_copy(size_t output);
   std::span<View> take_views(size_t count);
+  /// Empty outside of any.
+  const std::string& layer_of(const BoundCall& step) const;
   void run_prologue(MemoryCheck* checks);
   void run_steps(std::span<const BoundCall> list);
   void run_main();

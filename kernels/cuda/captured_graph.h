@@ -21,6 +21,9 @@ struct Graph {
     if (graph != nullptr) (void)cudaGraphDestroy(graph);
   }
 
+  /// Gives a copy other addresses. False when it cannot copy between them, and is left out.
+  bool set_copy(cudaGraphNode_t copy, void* to, const void* from, size_t bytes);
+
   int64_t kernels() const {
     size_t count = 0;
     REPRISE_CUDA_CHECK(cudaGraphGetNodes(graph, nullptr, &count));

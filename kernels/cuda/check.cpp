@@ -1,5 +1,6 @@
 #include "check.h"
 
+#include <atomic>
 #include <cstdlib>
 
 namespace reprise::cuda {
@@ -27,22 +28,35 @@ bool is_sticky(cudaError_t status) {
   }
 }
 
+/// Whether the call that returns it tells what happened before. When kernels are waited for one by
+/// one, the first to fail is told by the launch that waits for it.
+bool is_late(cudaError_t status) {
+  static std::atomic<bool> is_lost = false;
+  if (is_sticky(status)) return is_lost.exchange(true) || !waits_for_kernels();
+  return status == cudaErrorStreamCaptureInvalidated;
+}
+
 }  // namespace
 
 void fail_status(ErrorKind kind, std::string_view call, std::string_view status,
                  std::string_view meaning) {
-  throw CudaError(kind, text(called(call), ": ", status, ", ", meaning));
+  throw CudaError(kind, text(called(call), ": ", status, ", ", meaning), true);
 }
 
 void fail_status(cudaError_t status, std::string_view call) {
   (void)cudaGetLastError();  // an error that can be got over must not meet the next call
+  const std::string_view name = cudaGetErrorName(status);
   std::string meaning = cudaGetErrorString(status);
   if (is_sticky(status)) {
     meaning += "; a kernel failed, and the device is lost to this process";
     if (!waits_for_kernels()) meaning += "; REPRISE_CUDA_SYNC=1 makes the error name its op";
   }
-  fail_status(status == cudaErrorMemoryAllocation ? ErrorKind::OutOfMemory : ErrorKind::Device,
-              call, cudaGetErrorName(status), meaning);
+  const bool memory = status == cudaErrorMemoryAllocation;
+  CudaError error(memory ? ErrorKind::OutOfMemory : ErrorKind::Device,
+                  text(called(call), ": ", name, ", ", meaning), false);
+  if (!is_late(status)) throw error;
+  error.set_late();
+  throw Error(error);
 }
 
 bool waits_for_kernels() {

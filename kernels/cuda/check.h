@@ -13,12 +13,20 @@ namespace reprise::cuda {
 
 /// An Error of a CUDA library rather than of the caller: the launch puts the op's name in front.
 struct CudaError : Error {
-  using Error::Error;
+  CudaError(ErrorKind kind, std::string message, bool of_library)
+      : Error(kind, std::move(message)), is_of_library_(of_library) {}
+  /// Not of CUDA's runtime, whose statuses say more.
+  bool is_of_library() const noexcept { return is_of_library_; }
+
+ private:
+  bool is_of_library_;
 };
 
-/// "cudaMemsetAsync: cudaErrorInvalidValue, invalid argument"
+/// Of a library: "cublasLtMatmul: CUBLAS_STATUS_NOT_SUPPORTED, ..."
 [[noreturn]] void fail_status(ErrorKind kind, std::string_view call, std::string_view status,
                               std::string_view meaning);
+/// "cudaMemsetAsync: cudaErrorInvalidValue, invalid argument"; a plain Error, which is late, when
+/// it happened before that call.
 [[noreturn]] void fail_status(cudaError_t status, std::string_view call);
 
 inline void check_status(cudaError_t status, const char* call) {

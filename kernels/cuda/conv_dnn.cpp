@@ -33,9 +33,8 @@ namespace {
 
 /// For the devices of this process; never destroyed, since CUDA may be gone by then.
 ConvPlans& plans() {
-  static ConvPlans& all = *new ConvPlans([](const ConvRequest& request) {
-    return make_conv_plan(request, {.handle = dnn_handle(nullptr)});
-  });
+  static ConvPlans& all = *new ConvPlans(
+      [](const ConvRequest& request) { return make_conv_plan(request, {.handle = dnn_handle()}); });
   return all;
 }
 
@@ -54,6 +53,8 @@ ConvKey key_of(const DnnConv& c) { return {c.device, c.work}; }
 /// What cuDNN is asked for. Sums that become 16 bits wide get their bias before that, if there is a
 /// plan that adds it.
 DnnConv wanted(const ConvWork& work) {
+  // Made before the plans are locked: it may wait for a capture, which may wait for the plans.
+  (void)dnn_handle();
   DnnConv conv{current_device(), work, uses_tf32(work.dtype)};
   conv.work.bias = work.bias && is_half(work.dtype);
   if (conv.work.bias) conv.work.bias = plans().has(key_of(conv), conv.tf32);

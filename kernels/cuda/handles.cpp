@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "on_device.h"
+#include "stream_captures.h"
 
 namespace reprise::cuda {
 namespace {
@@ -38,7 +39,10 @@ class Lease {
     const auto at = mine_.find(device);
     if (at != mine_.end()) return at->second;
     Handle handle = take_spare(device);
-    if (handle == nullptr) make(&handle);
+    if (handle == nullptr) {
+      const std::lock_guard lock(capture_lock());
+      make(&handle);
+    }
     mine_.emplace(device, handle);
     return handle;
   }
@@ -91,7 +95,7 @@ bool has_dnn() {
 #if defined(REPRISE_HAS_CUDNN)
   if (played_dnn != nullptr) return true;
   if (!suits_libraries()) return false;
-  static const bool found = loads([] { (void)dnn_handle(nullptr); });  // loads the parts of cuDNN
+  static const bool found = loads([] { (void)dnn_handle(); });  // loads the parts of cuDNN
   return found;
 #else
   return false;
@@ -113,10 +117,14 @@ cublasLtHandle_t blas_handle() {
 
 #if defined(REPRISE_HAS_CUDNN)
 
-cudnnHandle_t dnn_handle(cudaStream_t stream) {
+cudnnHandle_t dnn_handle() {
   thread_local Lease<cudnnHandle_t> lease;
-  const cudnnHandle_t handle = lease.get(
-      current_device(), [](cudnnHandle_t* made) { REPRISE_CUDA_CHECK(dnn().cudnnCreate(made)); });
+  return lease.get(current_device(),
+                   [](cudnnHandle_t* made) { REPRISE_CUDA_CHECK(dnn().cudnnCreate(made)); });
+}
+
+cudnnHandle_t dnn_handle(cudaStream_t stream) {
+  const cudnnHandle_t handle = dnn_handle();
   REPRISE_CUDA_CHECK(dnn().cudnnSetStream(handle, stream));
   return handle;
 }

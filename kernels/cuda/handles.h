@@ -14,7 +14,8 @@ bool has_nvrtc();
 /// For the current device.
 cublasLtHandle_t blas_handle();
 #if defined(REPRISE_HAS_CUDNN)
-/// For the current device; its work goes to `stream`.
+cudnnHandle_t dnn_handle();
+/// The same; its work goes to `stream`.
 cudnnHandle_t dnn_handle(cudaStream_t stream);
 #endif
 

@@ -4,8 +4,10 @@
 #include <atomic>
 #include <mutex>
 #include <optional>
+#include <set>
 
 #include "../../core/index_error.h"
+#include "../../core/scope.h"
 #include "on_device.h"
 #include "relaxed_capture.h"
 
@@ -50,6 +52,16 @@ std::optional<IndexFault> taken(IndexFault& fault) {
 
 IndexFault* index_fault() { return fault_of(current_device()); }
 
+const char* current_layer() {
+  const Ref<const detail::ScopePath> path = detail::Scope::current();
+  if (!path) return nullptr;
+  static std::mutex& mutex = *new std::mutex;
+  static auto& paths = *new std::set<std::string>;
+  const std::lock_guard lock(mutex);
+  const std::string& kept = *paths.insert(to_string(*path)).first;
+  return kept.empty() ? nullptr : kept.c_str();
+}
+
 void throw_index_fault(int device) {
   IndexFault* const fault = faults[static_cast<size_t>(device)].load(std::memory_order_acquire);
   if (fault == nullptr) return;
@@ -57,8 +69,14 @@ void throw_index_fault(int device) {
   const std::optional<IndexFault> found = taken(*fault);
   if (!found) return;  // another thread was told
   const IndexRule& rule = found->rule;
-  detail::fail_index(rule.op, rule.dim, rule.least, rule.size, found->value,
-                     detail::index_of(found->position, rule.shape));
+  try {
+    detail::fail_index(rule.op, rule.dim, rule.least, rule.size, found->value,
+                       detail::index_of(found->position, rule.shape));
+  } catch (Error& error) {
+    if (rule.layer != nullptr) error.prepend(rule.layer);
+    error.set_late();
+    throw;
+  }
 }
 
 }  // namespace reprise::cuda

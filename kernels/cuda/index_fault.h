@@ -11,7 +11,8 @@ struct IndexRule {
   const char* op;  // of the host
   int dim;
   int64_t least, size;
-  Shape shape;  // of the index
+  Shape shape;                  // of the index
+  const char* layer = nullptr;  // of the host, of the op; null outside of any
 };
 
 enum class FaultState : unsigned { none, written, ready };
@@ -26,7 +27,11 @@ struct IndexFault {
 /// That of the current device.
 IndexFault* index_fault();
 
-/// Throws what kernels that were waited for have reported, once. Index error.
+/// The path of the layer that this thread is in, for good: what is captured here may report at any
+/// time. Null outside of any.
+const char* current_layer();
+
+/// Throws what kernels that were waited for have reported, once. Late Index error.
 void throw_index_fault(int device);
 
 }  // namespace reprise::cuda

@@ -10,26 +10,16 @@
 
 #include "../../core/op.h"
 #include "architectures.h"
-#include "captured_graph.h"
 #include "index_fault.h"
 #include "memory.h"
 #include "on_device.h"
+#include "stream_captures.h"
 
 namespace reprise::cuda {
 namespace {
 
 cudaStream_t stream_of(void* stream) { return static_cast<cudaStream_t>(stream); }
 cudaEvent_t event_of(void* event) { return static_cast<cudaEvent_t>(event); }
-
-/// What a stream that is captured would have the next node wait for.
-cudaError_t capture_info(cudaStream_t stream, cudaStreamCaptureStatus* status,
-                         const cudaGraphNode_t** last, size_t* count) {
-#if CUDART_VERSION >= 13000
-  return cudaStreamGetCaptureInfo(stream, status, nullptr, nullptr, last, nullptr, count);
-#else
-  return cudaStreamGetCaptureInfo(stream, status, nullptr, nullptr, last, count);
-#endif
-}
 
 /// Of cudaStreamQuery and cudaEventQuery.
 bool is_ready(cudaError_t status, const char* call) {
@@ -46,16 +36,16 @@ cudaMemcpyKind kind_of(Device to, Device from) {
   return from.kind == Device::Kind::cpu ? cudaMemcpyHostToDevice : cudaMemcpyDeviceToDevice;
 }
 
-bool is_captured(cudaStream_t stream) {
-  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  REPRISE_CUDA_CHECK(cudaStreamIsCapturing(stream, &status));
-  return status != cudaStreamCaptureStatusNone;
+/// Libraries tell of nothing but a failure.
+bool hides_a_spoilt_capture(const CudaError& error, cudaStream_t stream) {
+  cudaStreamCaptureStatus status{};
+  return error.is_of_library() && cudaStreamIsCapturing(stream, &status) == cudaSuccess &&
+         status == cudaStreamCaptureStatusInvalidated;
 }
 
 class CudaRuntime final : public DeviceRuntime {
  public:
-  explicit CudaRuntime(int devices)
-      : devices_(devices), memory_(devices), capture_streams_(static_cast<size_t>(devices)) {}
+  explicit CudaRuntime(int devices) : devices_(devices), memory_(devices), captures_(devices) {}
 
   int device_count() override { return devices_; }
 
@@ -118,7 +108,7 @@ class CudaRuntime final : public DeviceRuntime {
     REPRISE_CUDA_CHECK(cudaStreamSynchronize(stream_of(stream)));
   }
   void synchronize(int device) override {
-    const std::lock_guard lock(capture_);
+    const std::lock_guard lock(capture_lock());
     const OnDevice on(device);
     REPRISE_CUDA_CHECK(cudaDeviceSynchronize());
   }
@@ -167,91 +157,51 @@ class CudaRuntime final : public DeviceRuntime {
   }
 
   void launch(const OpBase& op, const Launch& launch, int device) override {
+    const cudaStream_t stream = stream_of(launch.stream.handle);
     try {
       const OnDevice on(device);
       op.launch(Device::cuda(device), launch);
-      const cudaStream_t stream = stream_of(launch.stream.handle);
-      if (!waits_for_kernels() || is_captured(stream)) return;
-      REPRISE_CUDA_CHECK(cudaStreamSynchronize(stream));
-      throw_fault(device);
+      wait_if_asked(device, stream);
     } catch (const CudaError& error) {
-      fail(error.kind(), op.name(), ": ", error.what());
+      Error named(error.kind(), text(op.name(), ": ", error.what()));
+      if (hides_a_spoilt_capture(error, stream)) named.set_late();
+      throw named;
     }
   }
 
   void* begin_capture(int device) override {
     const OnDevice on(device);
-    std::unique_lock lock(capture_);
-    cudaStream_t& stream = capture_streams_[static_cast<size_t>(device)];
-    if (stream == nullptr) stream = stream_of(make_stream(device, 0));
-    // Relaxed: the first kernel of a library loads its code, which other modes refuse.
-    REPRISE_CUDA_CHECK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed));
-    lock.release();  // until end_capture
-    return stream;
+    return captures_.begin(device);
   }
   CapturedGraph end_capture(int device, void* stream) noexcept override {
-    const std::lock_guard lock(capture_, std::adopt_lock);
-    try {
-      auto made = std::make_unique<Graph>();
-      const cudaError_t status = cudaStreamEndCapture(stream_of(stream), &made->graph);
-      if (status != cudaSuccess) leave_capture(device);
-      check_status(status, "cudaStreamEndCapture");
-      const OnDevice on(device);
-      REPRISE_CUDA_CHECK(cudaGraphInstantiate(&made->exec, made->graph, 0));
-      const int64_t kernels = made->kernels();
-      return {made.release(), kernels, {}};
-    } catch (const std::exception& error) {
-      (void)cudaGetLastError();
-      return {nullptr, 0, error.what()};
-    }
+    return captures_.end(device, stream_of(stream));
   }
   void* captured_copy(int device, void* stream) override {
     const OnDevice on(device);
-    cudaStreamCaptureStatus status{};
-    const cudaGraphNode_t* last = nullptr;
-    size_t count = 0;
-    REPRISE_CUDA_CHECK(capture_info(stream_of(stream), &status, &last, &count));
-    ensure(count == 1, "cuda: a capture without a last copy");
-    return last[0];
+    return last_captured(stream_of(stream));
   }
   bool set_copy(int device, void* graph, void* copy, void* to, const void* from,
                 size_t bytes) override {
     const OnDevice on(device);
-    Graph& of = graph_of(graph);
-    const cudaGraphExec_t exec = of.exec;
-    std::vector<cudaGraphNode_t>& left_out = of.left_out;
-    auto* const node = static_cast<cudaGraphNode_t>(copy);
-    const bool takes = cudaGraphExecMemcpyNodeSetParams1D(exec, node, to, from, bytes,
-                                                          cudaMemcpyDeviceToDevice) == cudaSuccess;
-    if (!takes) (void)cudaGetLastError();
-    const bool was_left_out = std::ranges::find(left_out, node) != left_out.end();
-    if (takes == !was_left_out) return takes;
-    REPRISE_CUDA_CHECK(cudaGraphNodeSetEnabled(exec, node, takes ? 1 : 0));
-    if (takes)
-      std::erase(left_out, node);
-    else
-      left_out.push_back(node);
-    return takes;
+    return graph_of(graph).set_copy(static_cast<cudaGraphNode_t>(copy), to, from, bytes);
   }
   void launch_graph(int device, void* graph, void* stream) override {
     const OnDevice on(device);
     REPRISE_CUDA_CHECK(cudaGraphLaunch(graph_of(graph).exec, stream_of(stream)));
+    wait_if_asked(device, stream_of(stream));
   }
   void destroy_graph(int, void* graph) noexcept override { delete &graph_of(graph); }
 
  private:
-  /// A stream that cannot be got out of a capture is given up.
-  void leave_capture(int device) {
-    cudaStream_t& stream = capture_streams_[static_cast<size_t>(device)];
-    cudaStreamCaptureStatus status{};
-    const cudaError_t known = cudaStreamIsCapturing(stream, &status);
-    if (known != cudaSuccess || status != cudaStreamCaptureStatusNone) stream = nullptr;
+  void wait_if_asked(int device, cudaStream_t stream) {
+    if (!waits_for_kernels() || capture_status(stream) != cudaStreamCaptureStatusNone) return;
+    REPRISE_CUDA_CHECK(cudaStreamSynchronize(stream));
+    throw_fault(device);
   }
 
   const int devices_;
   DeviceMemory memory_;
-  std::vector<cudaStream_t> capture_streams_;  // by device; null: not made yet
-  std::recursive_mutex capture_;  // a device that is waited for as a whole must not be captured
+  StreamCaptures captures_;
 };
 
 std::string version_text(int version) { return text(version / 1000, ".", version % 1000 / 10); }

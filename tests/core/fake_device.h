@@ -35,6 +35,7 @@ class FakeRuntime : public DeviceRuntime {
   int live_events = 0, live_pinned = 0, live_graphs = 0;
   std::string fault;                ///< what a kernel found
   std::string refused_in_captures;  ///< the name of an op
+  int spoilt_captures = 0;          ///< so many are, from now on
   bool refuses_copies = false;      ///< set_copy
 
   int device_count() override { return devices_; }
@@ -77,7 +78,7 @@ class FakeRuntime : public DeviceRuntime {
   void synchronize(int device, void* stream) override { note("synchronize ", device, stream); }
   void synchronize(int device) override { log.push_back(text("synchronize ", device)); }
   void throw_fault(int) override {
-    if (!fault.empty()) fail(ErrorKind::Index, std::exchange(fault, {}));
+    if (!fault.empty()) throw_late(ErrorKind::Index, std::exchange(fault, {}));
   }
 
   void* make_event(int, bool) override {
@@ -120,6 +121,13 @@ class FakeRuntime : public DeviceRuntime {
   }
   CapturedGraph end_capture(int device, void*) noexcept override {
     log.push_back(text("end capture ", device));
+    if (spoilt_captures > 0) {
+      --spoilt_captures;
+      capturing_.reset();
+      Error spoilt(ErrorKind::Device, "spoilt");
+      spoilt.set_late();
+      return {nullptr, 0, std::make_exception_ptr(spoilt)};
+    }
     ++live_graphs;
     const auto copies = static_cast<int64_t>(capturing_->copies.size());
     const int64_t kernels = static_cast<int64_t>(capturing_->work.size()) - copies;
@@ -141,6 +149,11 @@ class FakeRuntime : public DeviceRuntime {
   }
 
  private:
+  [[noreturn]] static void throw_late(ErrorKind kind, std::string text) {
+    Error error(kind, std::move(text));
+    error.set_late();
+    throw error;
+  }
   /// Aligned as the memory of a device is.
   static void* host_block(size_t bytes) {
     return std::aligned_alloc(256, (bytes + 255) & ~size_t{255});

@@ -4,9 +4,13 @@
 
 #include <algorithm>
 
+#include <cuda_runtime.h>
+
 #include "../../autograd/tape.h"
+#include "../../core/dispatch.h"
 #include "../../core/random.h"
 #include "../graph/program_on_gpu.h"
+#include "blas.h"
 #include "calls.h"
 
 namespace reprise::test {
@@ -62,6 +66,37 @@ TEST(ReplayCalls, MemoryOfOthersIsCopiedApart) {
     }
     EXPECT_TRUE(is_one_graph(program.replay())) << program.replay();
   }
+}
+
+/// x -> x; the first capture is spoilt behind it, as by another thread.
+struct SpoilsOne {
+  static constexpr std::string_view name = "spoils_one";
+  static inline bool has_spoilt = false;
+  Metas infer(std::span<const Meta> in) const { return {Meta(in[0].shape, in[0].dtype)}; }
+  void cuda(const Launch& l) const {
+    auto* const stream = static_cast<cudaStream_t>(l.stream.handle);
+    (void)cudaMemcpyAsync(l.out[0].data, l.in[0].data, l.in[0].meta->nbytes(),
+                          cudaMemcpyDeviceToDevice, stream);
+    cudaStreamCaptureStatus status{};
+    (void)cudaStreamIsCapturing(stream, &status);
+    if (status == cudaStreamCaptureStatusNone || std::exchange(has_spoilt, true)) return;
+    EXPECT_NE(cudaDeviceSynchronize(), cudaSuccess);
+  }
+};
+
+TEST(ReplayCalls, WhatALibraryMeetsInASpoiltCaptureIsNotItsDoing) {
+  const NoGradGuard no_grad;
+  const emulator::PlayedBlas blas;
+  const Tensor x = randn({64, 64}).cuda();
+  const auto f = [](const Tensor& a) { return apply(SpoilsOne{}, a).matmul(a).neg(); };
+  Program program = compile(f, {x});
+  const Tensor expected = f(x);
+  for (int i = 0; i < 4; ++i) expect_bits(program(x), expected);
+  EXPECT_TRUE(SpoilsOne::has_spoilt);
+  const std::string replay = program.replay();
+  EXPECT_TRUE(is_one_graph(replay)) << replay;
+  EXPECT_NE(replay.find("1 capture that others spoilt (matmul: cublasLtMatmul"), std::string::npos)
+      << replay;
 }
 
 /// Two segments, random numbers, a result that a host step looks at.

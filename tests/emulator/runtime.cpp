@@ -11,13 +11,15 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "calls.h"
 #include "queue.h"
 
 struct CUstream_st {
-  bool captures = false, spoilt = false;
+  bool captures = false;
+  std::atomic<bool> spoilt = false;
   cudaGraph_t graph = nullptr;
 };
 struct CUmemPoolHandle_st {
@@ -47,7 +49,24 @@ namespace {
 
 constexpr size_t kTotalBytes = size_t{2} << 30;
 thread_local cudaError_t last_error = cudaSuccess;
-std::atomic<int> captures{0};
+
+/// The streams that are captured.
+struct Captures {
+  struct Capture {
+    cudaStream_t stream;
+    std::thread::id thread;
+    cudaStreamCaptureMode mode;
+  };
+  std::mutex mutex;
+  std::vector<Capture> all;
+
+  static Captures& get() {
+    static Captures& captures = *new Captures;
+    return captures;
+  }
+};
+/// How this thread treats captures.
+thread_local cudaStreamCaptureMode thread_mode = cudaStreamCaptureModeGlobal;
 
 struct Block {
   size_t bytes;
@@ -111,9 +130,25 @@ cudaError_t refuse_capture(cudaStream_t stream) {
   stream->spoilt = true;
   return keep_error(cudaErrorStreamCaptureUnsupported);
 }
-/// What waits for the whole device.
-cudaError_t refuse_captures() {
-  return captures == 0 ? cudaSuccess : keep_error(cudaErrorStreamCaptureUnsupported);
+/// A call that must not meet such captures, which are lost.
+template <class Predicate>
+cudaError_t refuse_captures(Predicate meets) {
+  Captures& captures = Captures::get();
+  const std::lock_guard lock(captures.mutex);
+  bool refused = false;
+  for (const Captures::Capture& capture : captures.all) {
+    if (!meets(capture)) continue;
+    capture.stream->spoilt = refused = true;
+  }
+  return refused ? keep_error(cudaErrorStreamCaptureUnsupported) : cudaSuccess;
+}
+/// What CUDA calls potentially unsafe: allocations that are not in the order of a stream.
+cudaError_t refuse_unsafe() {
+  if (thread_mode == cudaStreamCaptureModeRelaxed) return cudaSuccess;
+  return refuse_captures([](const Captures::Capture& c) {
+    if (c.thread == std::this_thread::get_id()) return c.mode != cudaStreamCaptureModeRelaxed;
+    return c.mode == cudaStreamCaptureModeGlobal && thread_mode == cudaStreamCaptureModeGlobal;
+  });
 }
 
 }  // namespace
@@ -155,6 +190,7 @@ cudaError_t keep_error(cudaError_t status) {
 
 cudaError_t enqueue(cudaStream_t stream, Work work) {
   if (stream != nullptr && stream->captures) {
+    if (stream->spoilt) return keep_error(cudaErrorStreamCaptureInvalidated);
     stream->graph->nodes.push_back({std::move(work), false});
     return cudaSuccess;
   }
@@ -227,14 +263,18 @@ cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
 }
 cudaError_t cudaDeviceSynchronize() {
   REPRISE_EMULATED_CALL;
-  return refuse_captures();
+  return refuse_captures([](const Captures::Capture&) { return true; });
 }
 
 cudaError_t cudaMalloc(void** block, size_t bytes) {
   REPRISE_EMULATED_CALL;
-  return allocate(block, bytes);
+  const cudaError_t refused = refuse_unsafe();
+  return refused == cudaSuccess ? allocate(block, bytes) : refused;
 }
-cudaError_t cudaFree(void* block) { return deallocate(block); }
+cudaError_t cudaFree(void* block) {
+  const cudaError_t refused = refuse_unsafe();
+  return refused == cudaSuccess ? deallocate(block) : refused;
+}
 cudaError_t cudaMallocFromPoolAsync(void** block, size_t bytes, cudaMemPool_t pool, cudaStream_t) {
   REPRISE_EMULATED_CALL;
   return allocate(block, bytes, pool);
@@ -267,6 +307,7 @@ cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribut
 }
 cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t) { return cudaSuccess; }
 cudaError_t cudaHostAlloc(void** block, size_t bytes, unsigned) {
+  if (const cudaError_t refused = refuse_unsafe(); refused != cudaSuccess) return refused;
   *block = host_block(bytes);
   return *block == nullptr ? keep_error(cudaErrorMemoryAllocation) : cudaSuccess;
 }
@@ -276,7 +317,8 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
                             cudaStream_t stream) {
   REPRISE_EMULATED_CALL;
   const cudaError_t status = enqueue(stream, copying(to, from, bytes));
-  if (stream != nullptr && stream->captures) stream->graph->nodes.back().is_copy = true;
+  if (status != cudaSuccess || stream == nullptr || !stream->captures) return status;
+  stream->graph->nodes.back().is_copy = true;
   return status;
 }
 cudaError_t cudaMemcpyPeerAsync(void* to, int, const void* from, int, size_t bytes,
@@ -336,10 +378,13 @@ cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t*, const void*, void**) 
   return keep_error(cudaErrorNotSupported);
 }
 
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
   REPRISE_EMULATED_CALL;
   if (stream == nullptr || stream->captures) return keep_error(cudaErrorStreamCaptureUnsupported);
-  ++captures;
+  {
+    const std::lock_guard lock(Captures::get().mutex);
+    Captures::get().all.push_back({stream, std::this_thread::get_id(), mode});
+  }
   stream->captures = true;
   stream->spoilt = false;
   stream->graph = new CUgraph_st;
@@ -348,14 +393,19 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   if (!stream->captures) return keep_error(cudaErrorIllegalState);
   if (::reprise::emulator::refuses(__func__)) stream->spoilt = true;  // it ends all the same
-  --captures;
+  {
+    const std::lock_guard lock(Captures::get().mutex);
+    std::erase_if(Captures::get().all, [&](const auto& c) { return c.stream == stream; });
+  }
   stream->captures = false;
   *graph = std::exchange(stream->graph, nullptr);
   if (!stream->spoilt) return cudaSuccess;
   delete std::exchange(*graph, nullptr);
   return keep_error(cudaErrorStreamCaptureInvalidated);
 }
-cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode*) { return cudaSuccess; }
+cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode) {
+  return std::swap(*mode, thread_mode), cudaSuccess;
+}
 cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
   REPRISE_EMULATED_CALL;
   *status = stream == nullptr || !stream->captures ? cudaStreamCaptureStatusNone

@@ -5,8 +5,13 @@
 
 #include <thread>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "../../autograd/tape.h"
+#include "../../core/dispatch.h"
 #include "../../core/random.h"
+#include "../../graph/model.h"
 #include "../../layers/nn.h"
 #include "program_on_gpu.h"
 
@@ -190,6 +195,28 @@ TEST_P(OnGpu, ThreadsThatMeetAreTurnedAway) {
   EXPECT_TRUE(is_one_graph(program.replay())) << program.replay();
 }
 
+TEST_P(OnGpu, AForkedChildMayDropIt) {
+  const Tensor x = randn({3}).to(kGpu);
+  const auto f = [](const Tensor& a) { return dropout(a, 0.0).exp(); };
+  auto program = std::make_unique<Program>(compile(f, {x}));
+  for (int i = 0; i < 3; ++i) (void)(*program)(x);
+  const pid_t child = fork();
+  if (child == 0) {
+    int status = 1;
+    try {
+      (void)(*program)(x);
+    } catch (const Error& error) {
+      status = error.kind() == ErrorKind::Device ? 0 : 2;
+    }
+    program.reset();
+    _exit(status);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  expect_bits((*program)(x), f(x));
+}
+
 TEST_F(OnFake, IsCapturedAnewWhenASettingChanged) {
   const Tensor x = randn({2, 3}).cuda();
   Program program = compile([](const Tensor& a) { return a.exp(); }, {x});
@@ -223,6 +250,105 @@ TEST_F(OnFake, WhatWasHoistedIsMadeAnewWhenASettingChanged) {
   cuda::set_allow_tf32(false);
   EXPECT_EQ(products_of_four(), 1);
   EXPECT_EQ(products_of_four(), 0);
+}
+
+/// x -> x + 1; keeps which setting its kernels met.
+struct Probe {
+  static constexpr std::string_view name = "probe";
+  static inline std::vector<bool> met;
+  Metas infer(std::span<const Meta> in) const { return {Meta(in[0].shape, in[0].dtype)}; }
+  void cpu(const Launch& l) const {
+    met.push_back(cuda::allow_tf32());
+    *l.out[0].as<float>() = *l.in[0].as<float>() + 1;
+  }
+  void cuda(const Launch& l) const { cpu(l); }
+};
+
+TEST_F(OnFake, ARunKeepsTheSettingWithWhichItBegan) {
+  bool changes = false;
+  const HostFunction others = [&](const Tensors& in) {
+    const bool allow = cuda::allow_tf32();
+    if (changes) std::thread([=] { cuda::set_allow_tf32(!allow); }).join();
+    return in;
+  };
+  const Tensor w = ones({}).cuda(), x = ones({}).cuda();
+  const auto f = [&](const Tensor& a) {  // a prologue, and a probe on either side of the host step
+    const Tensor h = apply(Probe{}, a) + apply(Probe{}, w);
+    return apply(Probe{}, host_call("others", others, {h}, std::array{h.meta()})[0]);
+  };
+  Program program = compile(f, {x});
+  bool expected = false;
+  for (const bool change : {false, false, false, true, true, false, true, false, false, false}) {
+    changes = change;
+    Probe::met.clear();
+    EXPECT_EQ(program(x).item<float>(), 5);
+    for (const bool met : Probe::met) EXPECT_EQ(met, expected);
+    if (change) expected = !expected;
+    EXPECT_EQ(cuda::allow_tf32(), expected);
+  }
+  EXPECT_EQ(Probe::met.size(), 2U);  // in the graphs, whose kernels were chosen then
+  EXPECT_EQ(program.replay(), "2 CUDA graphs of 3 kernels and 1 host step");
+  cuda::set_allow_tf32(!expected);
+  cuda::set_allow_tf32(expected);  // nothing changed between two runs
+  EXPECT_EQ(program(x).item<float>(), 5);
+  EXPECT_EQ(program.replay(), "2 CUDA graphs of 3 kernels and 1 host step");
+  cuda::set_allow_tf32(false);
+}
+
+TEST_F(OnFake, ACaptureThatOthersSpoiltIsTriedAgain) {
+  const Tensor x = randn({2, 3}).cuda();
+  const auto f = [](const Tensor& a) { return dropout(a.exp(), 0.5); };
+  for (const int spoilt : {1, 3, 4}) {
+    fake_.runtime.spoilt_captures = spoilt;
+    fake_.runtime.take_log();
+    Program program = compile(f, {x});
+    for (int i = 0; i < 8; ++i) {
+      manual_seed(2);
+      const Tensor got = program(x);
+      manual_seed(2);
+      expect_bits(got, f(x));
+    }
+    EXPECT_EQ(is_one_graph(program.replay()), spoilt < 4) << program.replay();
+    EXPECT_NE(program.report().find("that others spoilt (spoilt)"), std::string::npos)
+        << program.report();
+    EXPECT_EQ(count(fake_.runtime.take_log(), "begin capture"), std::min(spoilt + 1, 4));
+    cuda::set_allow_tf32(spoilt == 1);  // whatever was spoilt before
+    if (spoilt == 1) {
+      for (int i = 0; i < 3; ++i) (void)program(x);
+      EXPECT_EQ(program.replay().find("spoilt"), std::string::npos) << program.replay();
+    }
+  }
+  EXPECT_EQ(fake_.runtime.live_graphs, 0);
+}
+
+/// One that a layer only met.
+TEST_F(OnFake, AnErrorOfEarlierWorkDoesNotNameWhoWaits) {
+  nn::Sequential net{nn::ReLU(), nn::Callback(look)};
+  const Tensor x = ones({2, 3}).cuda();
+  const auto error_of = [](const auto& run) -> std::string {
+    try {
+      (void)run();
+    } catch (const Error& error) {
+      return (error.is_late() ? "late: " : "") + std::string(error.what());
+    }
+    return "";
+  };
+  Program program = compile([&](const Tensor& a) { return net(a); }, {x});
+  SymbolicModel model = [&] {
+    const Tensor in = Input({3});
+    return SymbolicModel(in, net(in) + 1);
+  }();
+  for (int i = 0; i < 4; ++i) {
+    for (const bool compiled : {false, true}) {
+      fake_.runtime.fault = "gather: of earlier";
+      EXPECT_EQ(error_of([&] { return compiled ? program(x) : net(x); }),
+                "late: gather: of earlier");
+      fake_.runtime.fault = "gather: of earlier";
+      EXPECT_EQ(error_of([&] { return model(x); }), "late: gather: of earlier");
+    }
+    expect_bits(program(x), net(x));
+    if (i == 1) model.compile();
+  }
 }
 
 // ---- copies from and to the caller

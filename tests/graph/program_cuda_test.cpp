@@ -92,6 +92,13 @@ TEST_F(ProgramOnFake, AnotherStreamWaitsForTheLastRun) {
   EXPECT_EQ(run_on(a), (Log{"launch graph 0 1", "record 0 1"}));
   EXPECT_EQ(run_on(b), (Log{"wait 0 2", "launch graph 0 2", "record 0 2"}));
   EXPECT_EQ(run_on(b), (Log{"launch graph 0 2", "record 0 2"}));
+  // A caller's stream may be gone, and its handle that of another one.
+  const cuda::Stream theirs = cuda::Stream::adopt(&program);
+  EXPECT_TRUE(theirs.is_adopted() && !a.is_adopted() &&
+              !cuda::Stream::default_stream().is_adopted());
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(count(run_on(theirs), "wait 0 "), 1);
+  EXPECT_EQ(count(run_on(cuda::Stream::default_stream()), "wait 0 0"), 1);
+  EXPECT_EQ(count(run_on(cuda::Stream::default_stream()), "wait"), 0);
 }
 
 TEST_F(ProgramOnFake, ACaptureThatFailsLeavesALoop) {

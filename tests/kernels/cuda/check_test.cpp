@@ -24,6 +24,31 @@ TEST(CudaCheck, NamesCallAndStatus) {
                {"give: cudaErrorIllegalAddress", "REPRISE_CUDA_SYNC=1"});
 }
 
+TEST(CudaCheck, SaysWhetherTheCallIsToBlame) {
+  const auto is_late = [](cudaError_t status) {
+    try {
+      REPRISE_CUDA_CHECK(give(status));
+    } catch (Error& error) {
+      const std::string before = error.what();
+      error.prepend("a_layer");
+      error.append(" and more");
+      EXPECT_EQ(error.what() == before, error.is_late()) << error.what();
+      EXPECT_EQ(dynamic_cast<CudaError*>(&error) == nullptr,
+                error.is_late());  // op's name in front
+      return error.is_late();
+    }
+    return false;
+  };
+  for (const cudaError_t status :
+       {cudaErrorIllegalAddress, cudaErrorLaunchFailure, cudaErrorStreamCaptureInvalidated}) {
+    EXPECT_TRUE(is_late(status)) << cudaGetErrorName(status);
+  }
+  for (const cudaError_t status : {cudaErrorInvalidValue, cudaErrorStreamCaptureUnsupported,
+                                   cudaErrorStreamCaptureUnjoined, cudaErrorMemoryAllocation}) {
+    EXPECT_FALSE(is_late(status)) << cudaGetErrorName(status);
+  }
+}
+
 TEST(CudaCheck, LeavesNoErrorBehind) {
   EXPECT_ANY_THROW(REPRISE_CUDA_CHECK(cudaSetDevice(-7)));
   const cudaError_t left = cudaPeekAtLastError();

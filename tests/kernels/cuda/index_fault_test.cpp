@@ -13,6 +13,7 @@
 #include "../../../core/ops/pool.h"
 #include "../../../graph/program.h"
 #include "../../../kernels/cuda/index_fault.h"
+#include "../../../layers/nn.h"
 #include "device_testing.h"
 
 namespace reprise::op_testing {
@@ -176,6 +177,63 @@ TEST_F(DeviceIndexFault, ShowsInCapturedGraphs) {
   EXPECT_EQ(program.replay().find("one CUDA graph"), 0) << program.replay();
 }
 
+// ---- whose it is
+
+constexpr const char* kFault =
+    "index_select: expected indices in [-6, 6) along dim 0, got 6 at position [1]";
+
+/// Rows of a table.
+struct Lookup : nn::Layer<Lookup> {
+  Tensor table = sample({6, 4}).cuda();
+  Tensor forward(const Tensor& list) const { return index_select(table, 0, list); }
+};
+nn::Sequential looks_up_and_waits() {
+  const auto wait = [](const Tensor& x) { (void)sum(x).item<float>(); };
+  return nn::Sequential(Lookup(), nn::ReLU(), nn::Callback(wait));
+}
+
+/// What a layer runs.
+struct Runs : nn::Layer<Runs> {
+  explicit Runs(Program& p) : program(&p) {}
+  Program* program;
+  Tensor forward(const Tensor& x) const { return (*program)(x); }
+};
+
+TEST_F(DeviceIndexFault, NamesTheLayerOfTheKernelAndNotOneThatWaits) {
+  const NoGradGuard no_grad;
+  const Tensor bad = indices({3}, 1, 6).cuda(), x = sample({6, 4}).cuda();
+  nn::Sequential net = looks_up_and_waits(),
+                 waits(nn::Callback([](const Tensor&y) { (void)y.cpu(); }));
+  EXPECT_EQ(error_of([&] { (void)net(bad); }), text("0: ", kFault));
+  const Tensor y = index_select(x, 0, bad);
+  EXPECT_EQ(error_of([&] { (void)waits(x); }), kFault);
+  const auto in_layer = [&] { (void)net.children()[0].second->call(Tensors{bad}); };
+  in_layer();
+  try {
+    (void)waits(x);
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_TRUE(error.is_late());
+    EXPECT_EQ(error.what(), text("0: ", kFault));
+  }
+}
+
+TEST_F(DeviceIndexFault, NamesTheLayerInProgramsAndNotWhoRunsThem) {
+  const NoGradGuard no_grad;
+  const Tensor bad = indices({3}, 1, 6).cuda(), good = indices({3}, 1, 5).cuda();
+  nn::Sequential net = looks_up_and_waits();
+  Program program = compile([&](const Tensor& list) { return net(list); }, {good});
+  nn::Sequential outer{Runs(program)};
+  for (int i = 0; i < 4; ++i) {
+    const bool is_captured = program.replay().starts_with("2 CUDA graphs");
+    EXPECT_EQ(is_captured, i >= 2) << program.replay();
+    EXPECT_EQ(error_of([&] { (void)program(bad); }), text("0: ", kFault));
+    // A graph may be launched by another layer than the one that it was captured in.
+    EXPECT_EQ(error_of([&] { (void)outer(bad); }), text(is_captured ? "0: " : "0.0: ", kFault));
+    (void)outer(good);
+  }
+}
+
 /// In a process of its own, for the environment is read once, and a device survives no fork.
 TEST_F(DeviceIndexFault, ShowsAtTheOpWhenKernelsAreWaitedFor) {
   constexpr const char* kVariable = "REPRISE_CUDA_SYNC";
@@ -184,6 +242,14 @@ TEST_F(DeviceIndexFault, ShowsAtTheOpWhenKernelsAreWaitedFor) {
     const Tensor x = sample({6, 4}).cuda(), list = indices({3}, 2, 6).cuda();
     EXPECT_NE(error_of([&] { index_select(x, 0, list); }).find("got 6"), std::string::npos);
     cuda::synchronize();
+    Program program =
+        compile([&](const Tensor& in) { return index_select(x, 0, in).neg(); }, {list});
+    for (int i = 0; i < 4; ++i) {
+      EXPECT_NE(error_of([&] { (void)program(list); }).find("got 6"), std::string::npos);
+      (void)program(zeros_like(list));
+      cuda::synchronize();
+    }
+    EXPECT_TRUE(program.replay().starts_with("one CUDA graph")) << program.replay();
     return;
   }
   const std::string filter = "--gtest_filter=DeviceIndexFault.ShowsAtTheOpWhenKernelsAreWaitedFor";
