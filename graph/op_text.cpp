@@ -7,6 +7,7 @@
 #include "../core/ops/conv.h"
 #include "../core/ops/create.h"
 #include "../core/ops/elementwise.h"
+#include "../core/ops/foreach.h"
 #include "../core/ops/fused.h"
 #include "../core/ops/fused_conv.h"
 #include "../core/ops/fused_linear.h"
@@ -40,8 +41,9 @@ using AllOps =
         Full, Arange, Gather, GatherGrad, IndexSelect, IndexSelectGrad, MatMul, Linear,
         LinearWeightGrad, BatchNorm, BatchNormGrad, MaxPool2d, MaxPool2dGrad, MaxPool2dGather,
         AvgPool2d, AvgPool2dGrad, RandomBlocks, NextBlocks, Random, Dropout, Sum, MaxDim, Softmax,
-        LogSoftmax, SgdStep, AdamStep, Unscale, UpdateScale, ViewAs, Permute, Expand, StridedSlice,
-        SliceGrad, Fused, FusedConv2d, FusedConv2dInputGrad, PackConvWeight, FusedMaxPool2d,
+        LogSoftmax, SgdStep, AdamStep, Unscale, UpdateScale, ForeachCopy, ForeachAdd, ForeachFill,
+        ForeachClamp, TotalNorm, ClipWithNorm, ViewAs, Permute, Expand, StridedSlice, SliceGrad,
+        Fused, FusedConv2d, FusedConv2dInputGrad, PackConvWeight, FusedMaxPool2d,
         FusedMaxPool2dGrad, FusedLinear, FusedBatchNorm, FusedBatchNormGrad, LogSoftmaxGather,
         LogSoftmaxGatherGrad, ToDevice, ToMemoryFormat, After>;
 #undef REPRISE_ITEM

@@ -1,52 +1,77 @@
 #include "clip_grad.h"
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "../autograd/tape.h"
+#include "../core/dispatch.h"
 #include "../core/ops.h"
+#include "../core/ops/foreach.h"
 
 namespace reprise::nn {
 namespace {
 
-Tensors gradients_of(std::span<const Tensor> params) {
-  Tensors out;
+/// The gradients of each device, which one call takes.
+std::vector<Tensors> gradients_of(std::span<const Tensor> params) {
+  std::vector<Tensors> devices;
   for (const Tensor& param : params) {
     const Tensor grad = param.grad();
-    if (grad.defined() && grad.numel() > 0) out.push_back(grad.detach());
+    if (!grad.defined() || grad.numel() == 0) continue;
+    const auto is_there = [&](const Tensors& t) { return t.front().device() == grad.device(); };
+    const auto found = std::ranges::find_if(devices, is_there);
+    (found != devices.end() ? *found : devices.emplace_back()).push_back(grad.detach());
   }
-  return out;
+  return devices;
 }
 
-Tensor norm_of(const Tensors& gradients, bool largest) {
-  Tensors parts;
-  const Device device = gradients.front().device();  // all norms come together there
-  for (const Tensor& gradient : gradients) {
-    const Tensor g = is_half(gradient.dtype()) ? gradient.to(float32) : gradient;  // squares grow
-    parts.push_back((largest ? max(abs(g)) : sum(g * g)).to(device));
+Tensor norm_of(Tensors tensors, bool largest) {
+  for (Tensor& t : tensors) {
+    if (!t.is_contiguous(t.meta().memory_format())) t = t.contiguous();
   }
-  return largest ? max(stack(parts)) : sqrt(sum(stack(parts)));
+  return dispatch(Model(TotalNorm{largest}), tensors).front();
+}
+
+/// Of all devices, on the first.
+Tensor norm_of(const std::vector<Tensors>& devices, bool largest) {
+  Tensors norms;
+  for (const Tensors& gradients : devices) {
+    norms.push_back(norm_of(gradients, largest).to(devices.front().front().device()));
+  }
+  return norms.size() == 1 ? norms.front() : norm_of(norms, largest);
 }
 
 }  // namespace
 
-Tensor clip_grad_norm_(std::span<const Tensor> params, double max_norm, double norm_type) {
+Tensor clip_grad_norm_(std::span<const Tensor> params, double max_norm, double norm_type,
+                       bool error_if_nonfinite) {
   const bool largest = norm_type == std::numeric_limits<double>::infinity();
   check(largest || norm_type == 2, ErrorKind::Value,
         "clip_grad_norm_: expected a norm_type of 2 or infinity, got ", norm_type);
   check(max_norm >= 0, ErrorKind::Value, "clip_grad_norm_: expected max_norm >= 0, got ", max_norm);
   const NoGradGuard no_grad;
-  Tensors gradients = gradients_of(params);
-  if (gradients.empty()) return zeros({});
-  const Tensor norm = norm_of(gradients, largest);
-  const Tensor scale = clamp(max_norm / (norm + 1e-6), {}, 1);
-  for (Tensor& g : gradients) g.mul_(scale.to(g.dtype()).to(g.device()));
+  const std::vector<Tensors> devices = gradients_of(params);
+  if (devices.empty()) return zeros({});
+  Tensor norm = norm_of(devices, largest);
+  if (error_if_nonfinite) {
+    const auto value = norm.item<double>();
+    check(std::isfinite(value), ErrorKind::Value,
+          "clip_grad_norm_: expected gradients with a finite norm, got ", value);
+  }
+  for (const Tensors& gradients : devices) {
+    Tensors in{norm.to(gradients.front().device())};
+    for (const Tensor& gradient : gradients) in.push_back(gradient);
+    dispatch(Model(ClipWithNorm{max_norm}), in);
+  }
   return norm;
 }
 
 void clip_grad_value_(std::span<const Tensor> params, double value) {
   check(value >= 0, ErrorKind::Value, "clip_grad_value_: expected value >= 0, got ", value);
   const NoGradGuard no_grad;
-  for (Tensor& g : gradients_of(params)) g.copy_(clamp(g, -value, value));
+  for (const Tensors& gradients : gradients_of(params)) {
+    dispatch(Model(ForeachClamp{value}), gradients);
+  }
 }
 
 }  // namespace reprise::nn

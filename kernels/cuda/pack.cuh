@@ -32,9 +32,11 @@ template <class T, int N>
 __device__ void store_pack(T* p, const T (&v)[N]) {
   Pack<T, N> pack;
   __builtin_memcpy(&pack, v, sizeof(pack));
-#if defined(__CUDA_ARCH__)  // where plain stores of 16 bytes are cut into pieces
+#if defined(__CUDA_ARCH__)  // where plain stores of many bytes are cut into pieces
   if constexpr (sizeof(pack) == sizeof(uint4))
     __stcg(reinterpret_cast<uint4*>(p), *reinterpret_cast<const uint4*>(&pack));
+  else if constexpr (sizeof(pack) == sizeof(uint2) && sizeof(T) < sizeof(uint2))
+    __stcg(reinterpret_cast<uint2*>(p), *reinterpret_cast<const uint2*>(&pack));
   else
 #endif
     *static_cast<Pack<T, N>*>(__builtin_assume_aligned(p, sizeof(pack))) = pack;

@@ -1,14 +1,17 @@
 #pragma once
-// Many tensors of any sizes moved together: parameters by an optimizer, gradients by a scaler. The
-// dense ones are cut into chunks, a block for each, and go through one launch however small they
-// are. Tables of them travel in the arguments of the kernel, so a graph can capture it all; what is
-// beyond a table takes another launch, and what does not lie dense one by itself.
+// Many tensors of any sizes moved together: parameters by an optimizer, gradients by a scaler,
+// copies. The dense ones are cut into chunks, a block for each, and go through one launch however
+// small they are. Tables of them travel in the arguments of the kernel, so a graph can capture it
+// all; what is beyond a table takes another launch, and what does not lie dense one by itself.
 //
 // A rule says how an element moves: `Operands`, a tuple of the types of their elements, which of
 // them it `writes` (bit k), numbers_of(parameter), what its elements share, whether it `skips`
-// those, and operator()(numbers, x...) with an element of each operand.
+// those, and operator()(numbers, x...) with an element of each operand. What a thread's elements
+// leave in its numbers it may finish(numbers, chunk), where chunks count from `parameter` on.
 
+#include "../foreach_chunks.h"
 #include "launch.cuh"
+#include "pack.cuh"
 #include "walk.cuh"
 
 namespace reprise::cuda {
@@ -16,7 +19,7 @@ namespace reprise::cuda {
 // The arguments of a kernel: 4096 bytes at most. Newer drivers take 32764, but every launch would
 // copy them, to save one for each hundred tensors.
 inline constexpr size_t kPartTableBytes = 3840;
-inline constexpr int64_t kChunk = 4096;  // elements of a block
+inline constexpr int64_t kChunk = kForeachChunk;  // elements of a block
 
 template <class Rule>
 inline constexpr size_t kOperands = std::tuple_size_v<typename Rule::Operands>;
@@ -64,24 +67,38 @@ struct PartTable {
   }
 };
 
-/// Elements of an operand that lie aligned to all of them.
+/// W elements of an operand, read and written at once where they lie aligned to that.
 template <int W, size_t K, class Rule>
-__device__ auto* pack_at(const Part<Rule>& part, int64_t i) {
-  using Elements = Pack<ElementOf<Rule, K>, W>;
-  return static_cast<Elements*>(
-      __builtin_assume_aligned(part.template operand<K>() + i, sizeof(Elements)));
-}
+struct PartPack {
+  __device__ PartPack(const Part<Rule>& part, int64_t i, bool whole)
+      : place(part.template operand<K>() + i), aligned(whole) {
+    if (aligned) {
+      load_pack(x, place);
+    } else {
+      for (int lane = 0; lane < W; ++lane) x[lane] = place[lane];
+    }
+  }
+  __device__ void write() const {
+    if constexpr ((Rule::writes >> K & 1) == 0) return;
+    if (aligned) return store_pack(place, x);
+    for (int lane = 0; lane < W; ++lane) place[lane] = x[lane];
+  }
+
+  ElementOf<Rule, K> x[W];
+  ElementOf<Rule, K>* place;
+  bool aligned;
+};
 
 /// Elements [begin, end), W at a time; their number is a multiple of W.
 template <int W, class Rule, class Numbers, size_t... K>
-__device__ void move_elements(const Rule& rule, const Numbers& numbers, const Part<Rule>& part,
-                              int64_t begin, int64_t end, std::index_sequence<K...>) {
+__device__ void move_elements(const Rule& rule, Numbers& numbers, const Part<Rule>& part,
+                              int64_t begin, int64_t end, bool aligned, std::index_sequence<K...>) {
   for (int64_t i = begin + int64_t{threadIdx.x} * W; i < end; i += int64_t{blockDim.x} * W) {
-    const auto move = [&](auto... x) {
-      for (int lane = 0; lane < W; ++lane) rule(numbers, x.v[lane]...);
-      ((Rule::writes >> K & 1 ? void(*pack_at<W, K>(part, i) = x) : void()), ...);
+    const auto move = [&](auto... packs) {
+      for (int lane = 0; lane < W; ++lane) rule(numbers, packs.x[lane]...);
+      (packs.write(), ...);
     };
-    move(*pack_at<W, K>(part, i)...);
+    move(PartPack<W, K, Rule>(part, i, aligned)...);
   }
 }
 
@@ -101,19 +118,22 @@ template <class Rule>
 __global__ void move_parts(const __grid_constant__ PartTable<Rule> table, int count, Rule rule) {
   constexpr int W = pack_width(static_cast<typename Rule::Operands*>(nullptr));
   const Part<Rule>& part = table.of_block(blockIdx.x, count);
-  const auto numbers = rule.numbers_of(part.parameter);
+  auto numbers = rule.numbers_of(part.parameter);
   if (rule.skips(numbers)) return;
-  const int64_t begin = (blockIdx.x - part.first_block) * kChunk;
+  const unsigned chunk = blockIdx.x - part.first_block;
+  const int64_t begin = chunk * kChunk;
   const int64_t end = begin + kChunk < part.numel ? begin + kChunk : part.numel;
-  const int64_t whole = is_aligned(part) ? end - (end - begin) % W : begin;
-  move_elements<W>(rule, numbers, part, begin, whole, OperandIndices<Rule>());
-  move_elements<1>(rule, numbers, part, whole, end, OperandIndices<Rule>());
+  const int64_t whole = end - (end - begin) % W;
+  move_elements<W>(rule, numbers, part, begin, whole, is_aligned(part), OperandIndices<Rule>());
+  move_elements<1>(rule, numbers, part, whole, end, true, OperandIndices<Rule>());
+  if constexpr (requires { rule.finish(numbers, chunk); })
+    rule.finish(numbers, part.parameter + chunk);
 }
 
 // ---- any strides ------------------------------------------------------------------------------
 
 template <class Rule, class Numbers, size_t... K>
-__device__ void move_apart(const Rule& rule, const Numbers& numbers, const Part<Rule>& part,
+__device__ void move_apart(const Rule& rule, Numbers& numbers, const Part<Rule>& part,
                            const Places<kOperands<Rule>, 1>& places, std::index_sequence<K...>) {
   const auto move = [&](auto... x) {
     rule(numbers, x...);
@@ -125,7 +145,7 @@ __device__ void move_apart(const Rule& rule, const Numbers& numbers, const Part<
 template <class Rule>
 __global__ void move_strided(Rule rule, Part<Rule> part,
                              const __grid_constant__ Walk<kOperands<Rule>> walk) {
-  const auto numbers = rule.numbers_of(part.parameter);
+  auto numbers = rule.numbers_of(part.parameter);
   if (rule.skips(numbers)) return;
   for (int64_t i = first_index(); i < walk.packs; i += index_step()) {
     move_apart(rule, numbers, part, walk.template find<1>(static_cast<uint32_t>(i)),
@@ -178,13 +198,13 @@ bool has_elements_of(std::span<const View> operands, std::index_sequence<K...>) 
   return ((operands[K].meta->dtype == dtype_of<ElementOf<Rule, K>>()) && ...);
 }
 
-/// Runs the rule on all parts of its element types. The first input of the launch is a number; then
-/// each part has `period` inputs, of which the rule takes the first ones.
+/// Runs the rule on all parts of its element types. From input `first` on each part has `period`
+/// inputs, of which the rule takes the first ones.
 template <class Rule>
-void move_all(const Rule& rule, const Launch& l, size_t period) {
+void move_all(const Rule& rule, const Launch& l, size_t first, size_t period) {
   DenseParts<Rule> dense(rule, l.stream);
-  for (size_t i = 0; (i + 1) * period < l.in.size(); ++i) {
-    const auto operands = l.in.subspan(1 + i * period, kOperands<Rule>);
+  for (size_t i = 0; first + (i + 1) * period <= l.in.size(); ++i) {
+    const auto operands = l.in.subspan(first + i * period, kOperands<Rule>);
     if (!has_elements_of<Rule>(operands, OperandIndices<Rule>())) continue;
     const Layout layout(operands);
     if (layout.is_dense()) {

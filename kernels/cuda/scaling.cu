@@ -41,7 +41,8 @@ void unscale_each(const Launch& l) {
   const auto* scale = l.in[0].as<const float>();
   auto* found_inf = l.out[0].as<float>();
   launch(l.stream, 1, 1, set_to_zero, found_inf);
-  (move_all(UnscaleRule<T>{scale, found_inf}, l, Unscale::writes_period), ...);
+  (move_all(UnscaleRule<T>{scale, found_inf}, l, Unscale::writes_from, Unscale::writes_period),
+   ...);
 }
 
 }  // namespace

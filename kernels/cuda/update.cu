@@ -146,7 +146,9 @@ using PlainAdam = Adam<T, G>;
 template <template <class, class> class Rule, class Op>
 void move_each_dtype(const Op& op, const Launch& l) {
   const auto* numbers = static_cast<const StepNumbers*>(l.workspace);
-  const auto move = [&](const auto& rule) { move_all(rule, l, Op::writes_period); };
+  const auto move = [&](const auto& rule) {
+    move_all(rule, l, Op::writes_from, Op::writes_period);
+  };
   move(Rule<float, float>(op, numbers));
   move(Rule<float, Half>(op, numbers));
   move(Rule<float, BFloat16>(op, numbers));

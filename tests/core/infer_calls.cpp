@@ -9,6 +9,7 @@
 #include "../../core/ops/conv.h"
 #include "../../core/ops/create.h"
 #include "../../core/ops/elementwise.h"
+#include "../../core/ops/foreach.h"
 #include "../../core/ops/fused.h"
 #include "../../core/ops/fused_conv.h"
 #include "../../core/ops/fused_linear.h"
@@ -485,7 +486,14 @@ Table other_calls() {
           call(SgdStep{}, {f64({}), f32({2}), Meta({2}, bfloat16), f32({0}), f64({})}),
           call(AdamStep{}, {f64({}), f32({2}), f32({2}), f32({2}), f32({2}), f32({0}), f64({})}),
           call(Unscale{}, {f32({}), f32({2}), f64({3}), apart({2, 3})}),
-          call(UpdateScale{}, {f32({}), Meta({}, int32), f32({})})};
+          call(UpdateScale{}, {f32({}), Meta({}, int32), f32({})}),
+          call(ForeachCopy{bfloat16}, {f32({2}), i64({3}), wide({2, 3})}),
+          call(ForeachAdd{}, {f32({2}), f32({2}), apart({3}), wide({3})}),
+          call(ForeachAdd{}, {f32({2}), Meta({2}, float16)}),
+          call(ForeachFill{1}, {f32({2}), apart({2, 3})}),
+          call(ForeachClamp{1}, {f32({2}), f64({0})}),
+          call(TotalNorm{}, {f32({2}), f64({3}), Meta({2, 3}, {1, 2}, float32), wide({0})}),
+          call(ClipWithNorm{1}, {f32({}), f32({2}), f64({3})})};
 }
 Meta channels_last_of(const Shape& shape) {
   return {shape, dense_strides(shape, channels_last), float32};
@@ -523,6 +531,30 @@ Table bad_other_calls() {
             call(Unscale{}, {f64({}), f32({2})}),
             call(Unscale{}, {f32({}), f32({2}), i64({2})}),
             call(Unscale{}, {f32({}), wide({2})}),
+            call(ForeachCopy{float32}, {}),
+            call(ForeachCopy{float64}, {f32({kHuge})}),
+            call(ForeachAdd{}, {}),
+            call(ForeachAdd{}, {f32({2})}),
+            call(ForeachAdd{}, {f32({2}), f32({3})}),
+            call(ForeachAdd{}, {f32({2}), f64({2})}),
+            call(ForeachAdd{}, {f64({2}), Meta({2}, float16)}),
+            call(ForeachAdd{}, {i64({2}), i64({2})}),
+            call(ForeachAdd{}, {wide({2}), f32({2})}),
+            call(ForeachFill{}, {}),
+            call(ForeachFill{}, {i64({2})}),
+            call(ForeachFill{}, {f32({2}), wide({2})}),
+            call(ForeachClamp{}, {}),
+            call(ForeachClamp{}, {mask({2})}),
+            call(ForeachClamp{}, {wide({2})}),
+            call(TotalNorm{}, {}),
+            call(TotalNorm{}, {f32({2}), i64({2})}),
+            call(TotalNorm{}, {f32({2}), apart({2})}),
+            call(TotalNorm{}, {wide({2})}),
+            call(ClipWithNorm{}, {f32({})}),
+            call(ClipWithNorm{}, {f32({1}), f32({2})}),
+            call(ClipWithNorm{}, {i64({}), f32({2})}),
+            call(ClipWithNorm{}, {f32({}), i64({2})}),
+            call(ClipWithNorm{}, {f32({}), wide({2})}),
             call(UpdateScale{}, {f32({}), Meta({}, int32)}),
             call(UpdateScale{}, {f32({1}), Meta({}, int32), f32({})}),
             call(UpdateScale{}, {f32({}), i64({}), f32({})}),

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "../../layers/clip_grad.h"
 #include "../../optim/adam.h"
 #include "../../optim/grad_scaler.h"
 #include "../graph/program_on_gpu.h"
@@ -39,6 +40,19 @@ TEST(OptimizerCalls, TakeAllParametersTogether) {
   EXPECT_LE(launches_of([&] { scaler.step(optimizer); }), 8);
   EXPECT_LE(launches_of([&] { scaler.update(); }), 2);
   EXPECT_EQ(scaler.get_scale(), 65536);
+}
+
+/// A norm is two launches, and one for each table of tensors beyond the first.
+TEST(OptimizerCalls, ClipsAllGradientsTogether) {
+  std::vector<Tensor> parameters;
+  for (int64_t i = 1; i <= 300; ++i) {
+    parameters.push_back(ones({i % 40 + 1, 7}, {.device = kGpu, .requires_grad = true}));
+    parameters.back().set_grad(ones(parameters.back().shape(), {.device = kGpu}));
+  }
+  const std::vector<Tensor> some(parameters.begin(), parameters.begin() + 150);
+  EXPECT_EQ(launches_of([&] { nn::clip_grad_norm_(some, 1); }), 3);
+  EXPECT_EQ(launches_of([&] { nn::clip_grad_norm_(parameters, 1); }), 5);
+  EXPECT_EQ(launches_of([&] { nn::clip_grad_value_(some, 1); }), 1);
 }
 
 }  // namespace

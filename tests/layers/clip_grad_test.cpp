@@ -86,6 +86,14 @@ TEST(ClipGradNorm, CarriesNaN) {
   EXPECT_TRUE(std::isnan(params[1].grad().item<double>()));
 }
 
+TEST(ClipGradNorm, FailsForANormThatIsNotFiniteWhenAsked) {
+  const auto params = with_gradients({tensor({1.0, kInf}), tensor({5.0})});
+  EXPECT_EQ(error_of([&] { clip_grad_norm_(params, 1, 2, true); }),
+            "clip_grad_norm_: expected gradients with a finite norm, got inf");
+  expect_equal(params[1].grad(), tensor({5.0}));
+  EXPECT_EQ(clip_grad_norm_(with_gradients({tensor({3.0, 4.0})}), 1, 2, true).item<double>(), 5);
+}
+
 TEST(ClipGradValue, ClampsEachElement) {
   const auto params = with_gradients({tensor({-3.0, 0.5, 2.0}), Tensor(), tensor({{4.0}})});
   const Tensor held = params[0].grad();

@@ -5,6 +5,7 @@
 
 #include "conv_rows.h"
 #include "elementwise_rows.h"
+#include "foreach_rows.h"
 #include "fused_pool_rows.h"
 #include "fused_rows.h"
 #include "host_rows.h"

@@ -124,6 +124,18 @@ TEST(Algebra, KeepsCopiesOfWhatIsWritten) {
   EXPECT_EQ(calls(passes::algebra(c.finish({y, written}))), "exp copy neg");
 }
 
+TEST(Algebra, WritesOverWhatWasCopiedForThatAlone) {
+  Builder b;
+  const ValueId x = b.call(Exp{}, {b.input({3})});
+  const ValueId buffer = b.call(Copy{float32}, {x});
+  const ValueId written = b.call(Neg{}, {buffer}, buffer);
+  EXPECT_EQ(calls(passes::algebra(b.finish({written}))), "exp neg");
+
+  Builder c;  // an input is the caller's
+  const ValueId copy = c.call(Copy{float32}, {c.input({3})});
+  EXPECT_EQ(calls(passes::algebra(c.finish({c.call(Neg{}, {copy}, copy)}))), "copy neg");
+}
+
 TEST(Algebra, LooksThroughNoWrite) {
   Builder b;
   const ValueId x = b.call(Exp{}, {b.input({3})});
