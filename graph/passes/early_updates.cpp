@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "../../core/ops/update.h"
 #include "passes.h"
 #include "rewrite.h"
 
@@ -38,8 +37,7 @@ class Mover {
 
  private:
   static bool is_update(const Call& call) {
-    return as<SgdStep>(*call.op) != nullptr || as<AdamStep>(*call.op) != nullptr ||
-           (call.into != kNoValue && is_elementwise(*call.op));
+    return is_optimizer_step(*call.op) || (call.into != kNoValue && is_elementwise(*call.op));
   }
   size_t root(ValueId id) const { return index(graph_.value(id).root); }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "../../core/ops/elementwise.h"
+#include "../../core/ops/update.h"
 #include "rewrite.h"
 
 namespace reprise::passes {
@@ -39,6 +40,10 @@ std::vector<int32_t> first_writes_after(const Graph& graph) {
 }
 
 bool is_elementwise(const OpBase& op) { return op.traits().elementwise != ElementwiseIndex::none; }
+
+bool is_optimizer_step(const OpBase& op) {
+  return as<SgdStep>(op) != nullptr || as<AdamStep>(op) != nullptr;
+}
 
 std::vector<bool> written_memories(const Graph& graph) {
   std::vector<bool> written(graph.values.size(), false);

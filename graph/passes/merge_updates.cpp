@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "../../core/ops/update.h"
 #include "passes.h"
 #include "rewrite.h"
 
@@ -41,7 +40,7 @@ class Merger {
       if (graph_.code[i].op->traits().effects) latest_.clear();  // steps before it stay before it
       for (ValueId id : graph_.code[i].in) touch(id, i);
       if (graph_.code[i].into != kNoValue) touch(graph_.code[i].into, i);
-      if (is_step(*graph_.code[i].op)) join(i);
+      if (is_optimizer_step(*graph_.code[i].op)) join(i);
     }
     for (const Group& group : groups_) merge(group.calls);
     std::erase_if(graph_.code, [](const Call& call) { return call.op == nullptr; });
@@ -49,9 +48,6 @@ class Merger {
   }
 
  private:
-  static bool is_step(const OpBase& op) {
-    return as<SgdStep>(op) != nullptr || as<AdamStep>(op) != nullptr;
-  }
   static bool takes(const Group& group, size_t call) {
     return group.deadline >= static_cast<int32_t>(call) && group.bytes < group.room;
   }

@@ -20,6 +20,9 @@ constexpr std::array kPasses{
     Pass{"fuse_elementwise", passes::fuse_elementwise},
     Pass{"early_updates", passes::early_updates},
     Pass{"merge_updates", passes::merge_updates},
+    Pass{"foreach_writes", passes::foreach_writes},
+    Pass{"short_gradients", passes::short_gradients},
+    Pass{"foreach_copies", passes::foreach_copies},
 };
 
 std::string known_names() {

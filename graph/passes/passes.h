@@ -64,5 +64,16 @@ REPRISE_API Graph early_updates(Graph graph);
 /// Makes one call of optimizer steps of equal attributes, as long as their gradients are small.
 REPRISE_API Graph merge_updates(Graph graph);
 
+/// On a GPU: makes one call of small sums into memory that can run at one point, and of small
+/// fills.
+REPRISE_API Graph foreach_writes(Graph graph);
+
+/// Updates read gradients of 16 bits rather than copies of them in float32.
+REPRISE_API Graph short_gradients(Graph graph);
+
+/// On a GPU: makes one call of small copies from float32 to 16 bits, or back, that can run at one
+/// point, such as the casts of weights under autocast.
+REPRISE_API Graph foreach_copies(Graph graph);
+
 }  // namespace passes
 }  // namespace reprise

@@ -143,7 +143,10 @@ bool Rewriter::fits(ValueId out, ValueId by) const {
   }
   if (a.meta.strides != b.meta.strides && !any_layout(out)) return false;
   if (a.root == b.root && a.offset == b.offset) return true;
-  const bool takes_over = a.root == out && b.root == by && reads(by) == 0 && maker(by) != nullptr;
+  // Nothing else reads it: its memory becomes that of `out`.
+  const auto here = visited_.out.size() == 1 ? std::ranges::count(visited_.in, by) : 0;
+  const bool takes_over =
+      a.root == out && b.root == by && reads(by) == here && maker(by) != nullptr;
   return takes_over || (!overwritten(out) && !overwritten(by));
 }
 

@@ -140,6 +140,9 @@ bool is_pure(const Call& call);
 /// An op that computes each element of its result from those at the same place, in any layout.
 bool is_elementwise(const OpBase& op);
 
+/// SgdStep or AdamStep.
+bool is_optimizer_step(const OpBase& op);
+
 /// For every value the index of the first call that writes its memory once it is made, or kNever.
 std::vector<int32_t> first_writes_after(const Graph& graph);
 
