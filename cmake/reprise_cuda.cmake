@@ -71,7 +71,8 @@ function(reprise_add_cuda)
   file(GLOB_RECURSE kernels CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu")
   set(headers "${PROJECT_BINARY_DIR}/device_headers.cpp")
   reprise_embed("${headers}"
-    elementwise.h=core/ops/elementwise.h ../op.h=kernels/cuda/op_stand_in.h
+    elementwise.h=core/ops/elementwise.h elementwise_op.h=core/ops/elementwise_op.h
+    ../op.h=kernels/cuda/op_stand_in.h
     ../../core/half.h=core/half.h export.h=kernels/cuda/op_stand_in.h
     bit=kernels/cuda/op_stand_in.h concepts=kernels/cuda/op_stand_in.h
     cstdint=kernels/cuda/op_stand_in.h type_traits=kernels/cuda/op_stand_in.h

@@ -3,6 +3,7 @@
 // order once on its way back. So sums are float32 sums, and what only moves is exact. Scratch: the
 // copies, each at a multiple of kAlignment, then what the kernel asks for.
 
+#include "model.h"
 #include "ops/elementwise.h"
 #include "tensor.h"
 

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "autocast.h"
-#include "tensor.h"
+#include "model.h"
 
 namespace reprise {
 

@@ -6,56 +6,11 @@
 #include <cmath>
 #include <optional>
 
+#include "creation.h"
 #include "indexing.h"
 #include "tensor.h"
 
 namespace reprise {
-
-// ---- Making tensors
-// ------------------------------------------------------------------------------
-REPRISE_API Tensor zeros(const Shape& shape, const TensorOptions& options = {});
-REPRISE_API Tensor ones(const Shape& shape, const TensorOptions& options = {});
-/// Every element `value`; dtype float32 for a float, int64 for an integer, bool for a bool.
-REPRISE_API Tensor full(const Shape& shape, Scalar value, const TensorOptions& options = {});
-/// Uninitialised.
-REPRISE_API Tensor empty(const Shape& shape, const TensorOptions& options = {});
-REPRISE_API Tensor zeros_like(const Tensor& x);
-REPRISE_API Tensor ones_like(const Tensor& x);
-REPRISE_API Tensor empty_like(const Tensor& x);
-/// start, start + step, ... below end. Value error when step is 0 or leads away from end.
-REPRISE_API Tensor arange(Scalar start, Scalar end, Scalar step = 1,
-                          const TensorOptions& options = {});
-REPRISE_API Tensor arange(Scalar end, const TensorOptions& options = {});
-/// Uniform in [0, 1) and standard normal, from the default generator (manual_seed).
-REPRISE_API Tensor rand(const Shape& shape, const TensorOptions& options = {});
-REPRISE_API Tensor randn(const Shape& shape, const TensorOptions& options = {});
-
-/// Nested lists of numbers: {{1, 2}, {3, 4}}.
-class REPRISE_API NestedList {
- public:
-  template <class T>
-  requires std::is_arithmetic_v<T> NestedList(T value) : value_(value) {}
-  NestedList(std::initializer_list<NestedList> items) : value_(0), items_(items), list_(true) {}
-
-  bool is_list() const { return list_; }
-  Scalar value() const { return value_; }
-  const std::vector<NestedList>& items() const { return items_; }
-
- private:
-  Scalar value_;
-  std::vector<NestedList> items_;
-  bool list_ = false;
-};
-/// A tensor of those values; lists on one level have one length (Shape error). Doubles give
-/// float32.
-REPRISE_API Tensor tensor(const NestedList& values, const TensorOptions& options = {});
-/// The values of a vector, in one dimension.
-template <class T>
-Tensor tensor(const std::vector<T>& values, const TensorOptions& options = {});
-/// A tensor on memory of the caller, row-major; `deleter(data)` runs when the last tensor on it
-/// dies.
-REPRISE_API Tensor from_blob(void* data, const Shape& shape, const TensorOptions& options = {},
-                             std::function<void(void*)> deleter = {});
 
 /// The dtype in which a binary op computes, PyTorch's torch.result_type: that which holds both, but
 /// a tensor without dimensions does not widen that of one with some among integers or among floats.
@@ -63,8 +18,7 @@ REPRISE_API Tensor from_blob(void* data, const Shape& shape, const TensorOptions
 REPRISE_API DType result_type(const Tensor& a, const Tensor& b);
 REPRISE_API DType result_type(const Tensor& a, Scalar b);
 
-// ---- Elementwise; binary ones broadcast and promote (result_type)
-// -----------------------------------------------
+// ---- Elementwise; binary ones broadcast and promote (result_type) -------------------------------
 REPRISE_API Tensor neg(const Tensor& x);
 REPRISE_API Tensor abs(const Tensor& x);
 REPRISE_API Tensor sign(const Tensor& x);
@@ -153,8 +107,7 @@ template <class A, class B>
 requires TensorOperands<A, B> Tensor operator!=(const A& a, const B& b) { return ne(a, b); }
 inline Tensor operator-(const Tensor& x) { return neg(x); }
 
-// ---- Reductions; no dims means all
-// -----------------------------------------------------------------
+// ---- Reductions; no dims means all --------------------------------------------------------------
 /// Integers and bool sum to int64.
 REPRISE_API Tensor sum(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
 /// Floating point only; the mean of nothing is NaN.
@@ -176,16 +129,14 @@ REPRISE_API Tensor argmin(const Tensor& x, std::optional<int64_t> dim = {}, bool
 REPRISE_API Tensor softmax(const Tensor& x, int64_t dim);
 REPRISE_API Tensor log_softmax(const Tensor& x, int64_t dim);
 
-// ---- Matrix products
-// -------------------------------------------------------------------------------
+// ---- Matrix products ----------------------------------------------------------------------------
 /// Vectors, matrices and batches of matrices by PyTorch's rules: [.., M, K] x [.., K, N] -> [.., M,
 /// N].
 REPRISE_API Tensor matmul(const Tensor& a, const Tensor& b);
 /// x [.., in] with weight [out, in] and bias [out] (may be undefined) -> [.., out].
 REPRISE_API Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 
-// ---- Images: [N, C, H, W] or [C, H, W]
-// ---------------------------------------------------------------
+// ---- Images: [N, C, H, W] or [C, H, W] ----------------------------------------------------------
 struct Conv2dOptions {
   Pair stride = 1, padding = 0, dilation = 1;
   int64_t groups = 1;
@@ -215,8 +166,7 @@ struct AvgPool2dOptions {
 REPRISE_API Tensor avg_pool2d(const Tensor& x, Pair kernel_size,
                               const AvgPool2dOptions& options = {});
 
-// ---- Normalisation, dropout, losses
-// ------------------------------------------------------------------
+// ---- Normalisation, dropout, losses -------------------------------------------------------------
 struct BatchNormOptions {
   bool training = false;
   std::optional<double> momentum = 0.1;  ///< none: cumulative average
@@ -246,8 +196,7 @@ REPRISE_API Tensor cross_entropy(const Tensor& x, const Tensor& target,
 REPRISE_API Tensor mse_loss(const Tensor& x, const Tensor& target,
                             Reduction reduction = Reduction::mean);
 
-// ---- Shapes; views wherever strides allow
-// --------------------------------------------------------------
+// ---- Shapes; views wherever strides allow -------------------------------------------------------
 /// One size may be -1. Copies only when the strides do not allow a view.
 REPRISE_API Tensor reshape(const Tensor& x, const Shape& shape);
 /// The same, but a Shape error where a copy would be needed.
@@ -287,20 +236,5 @@ REPRISE_API Tensors split(const Tensor& x, const std::vector<int64_t>& sizes, in
 REPRISE_API Tensors chunk(const Tensor& x, int64_t chunks, int64_t dim = 0);
 /// A dense copy, channels-last when `x` is.
 REPRISE_API Tensor clone(const Tensor& x);
-
-namespace detail {
-/// Memory for values that are known now, also inside a trace.
-REPRISE_API Tensor empty_constant(const Shape& shape, DType dtype);
-}  // namespace detail
-
-template <class T>
-Tensor tensor(const std::vector<T>& values, const TensorOptions& options) {
-  Tensor out = detail::empty_constant({static_cast<int64_t>(values.size())}, dtype_of<T>());
-  std::copy(values.begin(), values.end(), out.template data<T>());
-  const DType fallback = dtype_of<T>() == float64 ? float32 : dtype_of<T>();
-  out = out.to(options.dtype.value_or(fallback)).to(options.device);
-  if (options.requires_grad) out.requires_grad_();
-  return out;
-}
 
 }  // namespace reprise

@@ -13,35 +13,9 @@
 
 #include "op.h"
 #include "scalar.h"
-#include "storage.h"
+#include "tensor_impl.h"
 
 namespace reprise {
-
-struct TensorImpl;
-
-/// Opaque to core: autograd keeps here what it knows of a tensor.
-struct REPRISE_API History : RefCounted<History> {
-  virtual ~History() = default;
-  /// A tensor with this history is gone.
-  virtual void tensor_died(const TensorImpl&) noexcept {}
-  /// Iterative, since a history may own a chain of a million others. Defined in autograd/.
-  static void destroy(History* history) noexcept;
-};
-
-class Symbol;  // opaque to core: the node of a symbolic tensor (dispatch.h)
-
-struct REPRISE_API TensorImpl : RefCounted<TensorImpl> {
-  TensorImpl(const Meta& m, Ref<Storage> s, int64_t first = 0);
-  ~TensorImpl();
-
-  Meta meta;
-  int64_t offset = 0;    ///< of the first element, in elements
-  Ref<Storage> storage;  ///< null: no data (meta and symbolic tensors)
-  Ref<History> history;
-  Ref<Symbol> symbol;
-  bool is_view = false;
-  uint32_t output_index = 0;  ///< which output of `history` this tensor is
-};
 
 struct TensorOptions {
   std::optional<DType> dtype = {};  ///< default: float32, or what the values say
@@ -312,11 +286,5 @@ REPRISE_API std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 
 /// A tensor of that shape with no data: shape inference runs on it.
 REPRISE_API Tensor meta_tensor(const Meta& meta);
-
-template <Op T>
-Tensors Model<T>::vjp(const Vjp& v) const {
-  if constexpr (detail::HasVjp<T>) return op.vjp(v);
-  fail(ErrorKind::Autograd, T::name, ": is not differentiable");
-}
 
 }  // namespace reprise

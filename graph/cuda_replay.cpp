@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "../core/device_context.h"
+#include "../core/model.h"
 #include "../core/ops/create.h"
 #include "../core/ops/host_call.h"
 #include "../core/ops/random.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "../core/model.h"
 #include "../core/ops/cat.h"
 #include "../core/ops/conv.h"
 #include "../core/ops/create.h"

@@ -3,6 +3,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "../core/model.h"
 #include "../core/ops/create.h"
 #include "../core/ops/elementwise.h"
 

@@ -1,5 +1,6 @@
 #include "adam.h"
 
+#include "../core/model.h"
 #include "../core/ops.h"
 #include "../core/ops/update.h"
 

@@ -1,6 +1,6 @@
 #include "foreach.h"
 
-#include "../tensor.h"
+#include "../model.h"
 #include "check_operands.h"
 #include "elementwise.h"
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "../model.h"
 #include "../tensor.h"
 #include "elementwise.h"
 

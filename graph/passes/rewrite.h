@@ -14,6 +14,7 @@
 #include <deque>
 #include <limits>
 
+#include "../../core/model.h"
 #include "../graph.h"
 
 namespace reprise::passes {

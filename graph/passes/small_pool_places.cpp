@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "../../core/model.h"
 #include "../../core/ops/fused_pool.h"
 #include "passes.h"
 

@@ -5,6 +5,7 @@
 // alone would run, so an element gets the same bits.
 
 #include "../../core/ops/fused.h"
+#include "../../core/model.h"
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,7 @@
 // MatMul and Linear call the packed product of gemm.h, which reads operands of any strides where
 // they lie; transposes and broadcast batches cost no copy.
 
+#include "../../core/model.h"
 #include "../../core/ops/fused_linear.h"
 #include "../../core/ops/reduce.h"
 #include "../../core/tensor.h"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "../../core/model.h"
 #include "../../core/tensor.h"
 #include "layout.h"
 

@@ -1,6 +1,7 @@
 // MatMul and Linear: cuBLASLt where it can, our own product for all else.
 
 #include "../../core/cuda.h"
+#include "../../core/model.h"
 #include "../../core/ops/fused_linear.h"
 #include "../../core/ops/reduce.h"
 #include "../../core/tensor.h"

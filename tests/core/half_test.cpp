@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "../../core/half.h"
+#include "../../core/model.h"
 #include "../../core/ops/reduce.h"
 #include "../../core/random.h"
 #include "expect.h"

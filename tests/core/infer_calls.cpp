@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "../../core/model.h"
 #include "../../core/ops/cat.h"
 #include "../../core/ops/conv.h"
 #include "../../core/ops/create.h"

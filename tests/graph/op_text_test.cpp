@@ -10,6 +10,7 @@
 #include <limits>
 #include <random>
 
+#include "../../core/model.h"
 #include "../../core/ops/cat.h"
 #include "../../core/ops/conv.h"
 #include "../../core/ops/create.h"

@@ -1,6 +1,7 @@
 // The checker of plans must find what is wrong: good plans are broken on purpose.
 
 #include "plan_checker.h"
+#include "../../core/model.h"
 
 #include <gtest/gtest.h>
 

@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "../../core/model.h"
 #include "../../core/ops/elementwise.h"
 #include "../../core/ops/view.h"
 #include "../../graph/verify.h"

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "../../core/model.h"
 #include "plan_checker.h"
 #include "plan_graphs.h"
 

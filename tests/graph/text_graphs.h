@@ -1,6 +1,7 @@
 #pragma once
 // Graphs by hand that have everything a graph can have.
 
+#include "../../core/model.h"
 #include "../../core/ops/conv.h"
 #include "../../core/ops/create.h"
 #include "../../core/ops/elementwise.h"

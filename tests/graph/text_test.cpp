@@ -6,6 +6,7 @@
 
 #include <chrono>
 
+#include "../../core/model.h"
 #include "../../graph/verify.h"
 #include "../core/expect.h"
 #include "text_graphs.h"
