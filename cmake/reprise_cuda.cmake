@@ -94,6 +94,7 @@ function(reprise_add_cuda)
     set(kernel_options -Wno-unknown-pragmas -include "${PROJECT_SOURCE_DIR}/tests/emulator/device.h")
     set_property(SOURCE ${kernels} APPEND PROPERTY COMPILE_OPTIONS ${kernel_options})
     reprise_allow_float_division_by_zero(SOURCE ${kernels})
+    reprise_optimize_sanitized(TARGET reprise_cuda)
   else()
     set_target_properties(reprise_cuda PROPERTIES CUDA_VISIBILITY_PRESET hidden)
     target_compile_options(reprise_cuda PRIVATE

@@ -46,6 +46,7 @@ set(kernel_sources ${sources})
 list(FILTER kernel_sources INCLUDE REGEX "/kernels/")
 if(kernel_sources OR simd_sources)
   reprise_allow_float_division_by_zero(SOURCE ${kernel_sources} ${simd_sources})
+  reprise_optimize_sanitized(SOURCE ${kernel_sources} ${simd_sources})
 endif()
 
 set_property(SOURCE "${PROJECT_SOURCE_DIR}/kernels/cpu/reduce.cpp"  # sums of integers wrap around
@@ -66,11 +67,8 @@ function(reprise_add_simd isa)
   add_library(reprise_simd_${isa} OBJECT ${simd_sources})
   reprise_flags(reprise_simd_${isa})
   target_compile_definitions(reprise_simd_${isa} PRIVATE REPRISE_ISA=${isa})
-  set(level $<IF:$<CONFIG:Release>,-O3,-O2>)
-  if(REPRISE_SANITIZE)
-    set(level -O1)  # -O2 takes GCC seven times as long on instrumented tiles
-  endif()
-  target_compile_options(reprise_simd_${isa} PRIVATE ${level} -Wno-psabi ${ARGN})
+  target_compile_options(reprise_simd_${isa} PRIVATE
+    $<IF:$<CONFIG:Release>,-O3,-O2> -Wno-psabi ${ARGN})
   target_sources(reprise PRIVATE $<TARGET_OBJECTS:reprise_simd_${isa}>)
 endfunction()
 
