@@ -11,8 +11,7 @@ namespace reprise::op_testing {
 
 inline void expect_bits(const Tensor& got, const Tensor& expected, std::string_view what) {
   ASSERT_EQ(got.meta(), expected.meta()) << what;
-  const Tensor a = got.cpu(), b = expected.cpu();
-  EXPECT_EQ(std::memcmp(a.raw_data(), b.raw_data(), a.meta().nbytes()), 0) << what;
+  EXPECT_TRUE(test::same_bits(got.cpu(), expected.cpu())) << what;
 }
 
 /// Operands of either op: x, weight, bias, statistics, and three more images.
