@@ -77,8 +77,8 @@ Tensor meddled(const Tensor& x) { return apply(MeddledCopy{}, x.neg()).neg(); }
 TEST_F(CudaCapture, IsNotSpoiltByWhatOthersAllocateAndWaitFor) {
   MeddledCopy::meddle = [] {
     void *block = nullptr, *pinned = nullptr;
-    EXPECT_EQ(cudaMalloc(&block, 1 << 20), cudaSuccess);
-    EXPECT_EQ(cudaHostAlloc(&pinned, 1 << 10, 0), cudaSuccess);
+    ASSERT_EQ(cudaMalloc(&block, 1 << 20), cudaSuccess);
+    ASSERT_EQ(cudaHostAlloc(&pinned, 1 << 10, 0), cudaSuccess);
     EXPECT_EQ(cudaMemsetAsync(block, 0, 1 << 20, nullptr), cudaSuccess);
     EXPECT_EQ(cudaStreamSynchronize(nullptr), cudaSuccess);
     EXPECT_EQ(cudaFree(block), cudaSuccess);
@@ -125,7 +125,7 @@ TEST_F(CudaCapture, IsTriedAgainWhenAnotherThreadWaitedForTheDevice) {
 TEST_F(CudaCapture, WaitsOfOursComeAfterIt) {
   std::thread waiting;
   MeddledCopy::meddle = [&] {
-    if (!waiting.joinable()) waiting = std::thread([] { cuda::synchronize(); });
+    if (!waiting.joinable()) waiting = std::thread([] { EXPECT_NO_THROW(cuda::synchronize()); });
   };
   const Tensor x = full({3}, 2.0, {.device = Device::cuda()});
   Program program = compile(meddled, {x});
