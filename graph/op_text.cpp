@@ -45,8 +45,8 @@ using AllOps =
         LogSoftmax, SgdStep, AdamStep, Unscale, UpdateScale, ForeachCopy, ForeachAdd, ForeachFill,
         ForeachClamp, TotalNorm, ClipWithNorm, ViewAs, Permute, Expand, StridedSlice, SliceGrad,
         Fused, FusedConv2d, FusedConv2dInputGrad, PackConvWeight, FusedMaxPool2d,
-        FusedMaxPool2dGrad, FusedLinear, FusedBatchNorm, FusedBatchNormGrad, LogSoftmaxGather,
-        LogSoftmaxGatherGrad, ToDevice, ToMemoryFormat, After>;
+        FusedMaxPool2dGrad, FusedLinear, FusedLinearInputGrad, FusedBatchNorm, FusedBatchNormGrad,
+        LogSoftmaxGather, LogSoftmaxGatherGrad, ToDevice, ToMemoryFormat, After>;
 #undef REPRISE_ITEM
 
 struct Entry {

@@ -24,4 +24,13 @@ constexpr ElementwiseIndex elementwise_index(Activation activation) {
   return ops[static_cast<int>(activation)];
 }
 
+/// The op (gy, saved) that gives its gradient, where there is one: `saved` is what backward keeps,
+/// the result of a ReLU and the operand of a GELU.
+constexpr ElementwiseIndex gradient_index(Activation activation) {
+  if (activation == Activation::relu) return ElementwiseIndex::ReluGrad;
+  if (activation == Activation::gelu) return ElementwiseIndex::GeluGrad;
+  if (activation == Activation::gelu_tanh) return ElementwiseIndex::GeluTanhGrad;
+  return ElementwiseIndex::none;
+}
+
 }  // namespace reprise

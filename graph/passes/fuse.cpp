@@ -130,6 +130,17 @@ bool linear_activation(Rewriter& r, const Call& call) {
          r.replace(call, FusedLinear{activation_of(*call.op)}, linear->in);
 }
 
+/// The gradient of an activation for matmul(gy, w): what comes back through the linear layer that
+/// follows it.
+template <Activation A>
+bool linear_input_grad(Rewriter& r, const Call& call) {
+  const Call* product = r.read_only_here<MatMul>(call.in[0]);
+  if (product == nullptr || r.meta(call.out[0]).dim() != 2) return false;
+  const bool saved = same_layout(r.meta(call.in[1]), r.meta(call.out[0]));
+  if (!saved || (A != Activation::relu && rounds(r, call))) return false;
+  return r.replace(call, FusedLinearInputGrad{A}, {product->in[0], product->in[1], call.in[1]});
+}
+
 /// What LogSoftmax's vjp makes of the gradient of gather: g at the index, less exp(y) * sum(that).
 bool log_softmax_gather(Rewriter& r, const Call& call) {
   const Call* placed = r.made_by<GatherGrad>(call.in[0]);
@@ -220,6 +231,7 @@ bool batch_norm_grad(Rewriter& r, const Call& call) {
 }  // namespace
 
 Graph fuse(Graph graph) {
+  graph = keep_linear(std::move(graph));
   static constexpr std::array kRules{
       Rule{"conv_batch_norm", Add::name, conv_batch_norm},
       Rule{"conv_add", Add::name, conv_add},
@@ -237,6 +249,10 @@ Graph fuse(Graph graph) {
       Rule{"linear_sigmoid", Sigmoid::name, linear_activation},
       Rule{"linear_gelu", Gelu::name, linear_activation},
       Rule{"linear_gelu_tanh", GeluTanh::name, linear_activation},
+      Rule{"linear_input_grad_relu", ReluGrad::name, linear_input_grad<Activation::relu>},
+      Rule{"linear_input_grad_gelu", GeluGrad::name, linear_input_grad<Activation::gelu>},
+      Rule{"linear_input_grad_gelu_tanh", GeluTanhGrad::name,
+           linear_input_grad<Activation::gelu_tanh>},
       Rule{"log_softmax_gather_grad", Sub::name, log_softmax_gather},
       Rule{"mask_before_pool_grad", ReluGrad::name, mask_before_pool_grad},
   };

@@ -45,6 +45,9 @@ REPRISE_API Graph common_subexpressions(Graph graph);
 /// with their activation, batch normalisation in training with residual and ReLU, the gradients of
 /// these and of cross-entropy: one call each.
 REPRISE_API Graph fuse(Graph graph);
+/// A part of it: one call of a linear layer and its GELU that gives the results of both, since the
+/// gradient reads the former.
+REPRISE_API Graph keep_linear(Graph graph);
 
 /// Convolutions whose weights nothing changes read them in the order of the kernel.
 REPRISE_API Graph pack_weights(Graph graph);

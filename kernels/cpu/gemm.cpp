@@ -40,8 +40,9 @@ void activate(const Gemm<T>& p, int64_t m0, int64_t m1, int64_t j0, int64_t j1) 
   const bool whole_rows = j1 - j0 == p.c_row;
   const int64_t step = whole_rows ? m1 - m0 : 1;
   for (int64_t i = m0; i < m1; i += step) {
-    T* const c = p.c + i * p.c_row + j0;
-    void* operands[] = {c, c};
+    const int64_t at = i * p.c_row + j0;
+    void* operands[] = {(p.activated ? p.activated : p.c) + at, p.c + at,
+                        const_cast<T*>(p.other ? p.other + at : nullptr)};
     p.activation(&p, step * (j1 - j0), operands);
   }
 }
@@ -164,8 +165,9 @@ void gemm_packed(const Gemm<T>& p, const GemmKernels<T>& kernel, void* b_packed)
 // A column that lies contiguously is as well a row.
 template <class T>
 Gemm<T> transposed(const Gemm<T>& p) {
-  return {p.n,     p.m, p.k, p.b,          p.b_column,    p.b_row,    p.a,         p.a_column,
-          p.a_row, p.c, p.m, p.accumulate, p.column_bias, p.row_bias, p.activation};
+  return {p.n,           p.m,        p.k,          p.b,     p.b_column, p.b_row,
+          p.a,           p.a_column, p.a_row,      p.c,     p.m,        p.accumulate,
+          p.column_bias, p.row_bias, p.activation, p.other, p.activated};
 }
 
 // Few rows or columns, everything contiguous in k: the small side becomes the rows.

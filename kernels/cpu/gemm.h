@@ -26,7 +26,9 @@ struct Gemm {
   bool accumulate = false;
   const T* row_bias = nullptr;     // m values, or null
   const T* column_bias = nullptr;  // n values, or null
-  Loop activation = nullptr;       // unary, without attributes; runs on what is finished
+  Loop activation = nullptr;       // without attributes; runs on what is finished
+  const T* other = nullptr;        // its second operand, which lies as C does; null: it has one
+  T* activated = nullptr;          // takes its results, as C does; null: C takes them
 };
 
 /// Bytes of workspace that `gemm` and `gemm_batch` need for a problem of this size, whatever its

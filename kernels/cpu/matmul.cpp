@@ -54,11 +54,13 @@ size_t workspace_of(Device device, DType dtype, int64_t batch, int64_t m, int64_
                           : cpu::gemm_workspace<double>(m, n, k);
 }
 
+/// The last output takes the product, the first one the activation of it.
 void linear(const Launch& l, cpu::Loop activation) {
   visit_floating("linear", l.out[0].meta->dtype, [&]<class T>() {
-    cpu::Gemm<T> g = gemm_of<T>(Matrix(l.in[0]), Matrix(l.in[1]).transposed(), l.out[0]);
+    cpu::Gemm<T> g = gemm_of<T>(Matrix(l.in[0]), Matrix(l.in[1]).transposed(), l.out.back());
     if (l.in.size() == 3) g.column_bias = l.in[2].as<T>();
     g.activation = activation;
+    g.activated = l.out[0].as<T>();
     cpu::gemm(g, l.workspace);
   });
 }
@@ -105,6 +107,22 @@ void FusedLinear::cpu(const Launch& l) const {
   linear(l, index == ElementwiseIndex::none
                 ? nullptr
                 : cpu::elementwise_table().at(index, l.out[0].meta->dtype));
+}
+
+size_t FusedLinearInputGrad::workspace(std::span<const Meta> in, Device device) const {
+  const size_t bytes = MatMul{}.workspace(in.first(2), device);
+  if (device.kind != Device::Kind::cuda || activation != Activation::relu) return bytes;
+  return bytes + cuda::relu_mask_bytes(in[2].shape[0], in[2].shape[1]);
+}
+
+void FusedLinearInputGrad::cpu(const Launch& l) const {
+  const View& out = l.out[0];
+  visit_floating(name, out.meta->dtype, [&]<class T>() {
+    cpu::Gemm<T> g = gemm_of<T>(Matrix(l.in[0]), Matrix(l.in[1]), out);
+    g.activation = cpu::elementwise_table().at(gradient_index(activation), out.meta->dtype);
+    g.other = l.in[2].as<T>();
+    cpu::gemm(g, l.workspace);
+  });
 }
 
 }  // namespace reprise

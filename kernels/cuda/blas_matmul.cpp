@@ -3,7 +3,6 @@
 
 #include "blas_matmul.h"
 
-#include <array>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -67,8 +66,21 @@ Layout layout_of(const BlasProduct& p, const BlasMatrix& m) {
   return layout;
 }
 
-/// `vector` is the bias, or what the sums go to.
-Operation operation_of(const BlasProduct& p, const void* vector) {
+cublasLtEpilogue_t epilogue_of(BlasTail tail) {
+  switch (tail) {
+    case BlasTail::none: return CUBLASLT_EPILOGUE_DEFAULT;
+    case BlasTail::bias: return CUBLASLT_EPILOGUE_BIAS;
+    case BlasTail::bias_relu: return CUBLASLT_EPILOGUE_RELU_BIAS;
+    case BlasTail::bias_gelu: return CUBLASLT_EPILOGUE_GELU_BIAS;
+    case BlasTail::bias_gelu_aux: return CUBLASLT_EPILOGUE_GELU_AUX_BIAS;
+    case BlasTail::relu_grad: return CUBLASLT_EPILOGUE_DRELU;
+    case BlasTail::gelu_grad: return CUBLASLT_EPILOGUE_DGELU;
+    case BlasTail::sums: break;
+  }
+  return CUBLASLT_EPILOGUE_BGRADB;  // the rows of our A are the columns of its B
+}
+
+Operation operation_of(const BlasProduct& p, const BlasEpilogue& epilogue) {
   const Types types = types_of(p);
   cublasLtMatmulDesc_t made = nullptr;
   REPRISE_CUDA_CHECK(blas().cublasLtMatmulDescCreate(&made, types.compute, types.scale));
@@ -76,18 +88,14 @@ Operation operation_of(const BlasProduct& p, const void* vector) {
   const auto said = [](const BlasMatrix& m) { return m.transposed ? CUBLAS_OP_T : CUBLAS_OP_N; };
   set(operation, CUBLASLT_MATMUL_DESC_TRANSA, said(p.a));
   set(operation, CUBLASLT_MATMUL_DESC_TRANSB, said(p.b));
-  if (p.tail != BlasTail::none) set(operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, vector);
-  return operation;
-}
-
-cublasLtEpilogue_t epilogue_of(BlasTail tail, bool relu) {
-  switch (tail) {
-    case BlasTail::none: return relu ? CUBLASLT_EPILOGUE_RELU : CUBLASLT_EPILOGUE_DEFAULT;
-    case BlasTail::bias: return relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS;
-    case BlasTail::bias_gelu: return CUBLASLT_EPILOGUE_GELU_BIAS;
-    case BlasTail::sums: break;
+  set(operation, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue_of(p.tail));
+  if (epilogue.vector != nullptr)
+    set(operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, epilogue.vector);
+  if (epilogue.aux != nullptr) {
+    set(operation, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, epilogue.aux);
+    set(operation, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, p.aux_leading);
   }
-  return CUBLASLT_EPILOGUE_BGRADB;  // the rows of our A are the columns of its B
+  return operation;
 }
 
 /// All but the addresses and the algorithm.
@@ -95,15 +103,11 @@ struct Descriptors {
   Operation operation;
   Layout a, b, c;
 
-  Descriptors(const BlasProduct& p, const void* vector)
-      : operation(operation_of(p, vector)),
+  Descriptors(const BlasProduct& p, const BlasEpilogue& epilogue)
+      : operation(operation_of(p, epilogue)),
         a(layout_of(p, p.a)),
         b(layout_of(p, p.b)),
         c(layout_of(p, p.c)) {}
-
-  void set_epilogue(cublasLtEpilogue_t epilogue) {
-    set(operation, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue);
-  }
 };
 
 Preference preference_of(const BlasProduct& p, size_t workspace) {
@@ -121,30 +125,29 @@ Preference preference_of(const BlasProduct& p, size_t workspace) {
   return preference;
 }
 
-/// The best algorithm that can do both without and with a ReLU, so that a fused product has the
-/// bits of a plain one. None when there is none.
-std::optional<Algorithm> choose(const BlasProduct& p, const void* vector, size_t workspace) {
+/// The best algorithm, or none when there is none.
+std::optional<Algorithm> choose(const BlasProduct& p, const BlasEpilogue& epilogue,
+                                size_t workspace) {
   const Preference preference = preference_of(p, workspace);
-  Descriptors d(p, vector);
-  d.set_epilogue(epilogue_of(p.tail, p.tail == BlasTail::bias));
-  std::array<cublasLtMatmulHeuristicResult_t, 8> best{};
+  const Descriptors d(p, epilogue);
+  cublasLtMatmulHeuristicResult_t best{};
   int found = 0;
   const cublasStatus_t status = blas().cublasLtMatmulAlgoGetHeuristic(
       blas_handle(), d.operation.get(), d.a.get(), d.b.get(), d.c.get(), d.c.get(),
-      preference.get(), static_cast<int>(best.size()), best.data(), &found);
+      preference.get(), 1, &best, &found);
   if (status == CUBLAS_STATUS_ALLOC_FAILED) check_status(status, "cublasLtMatmulAlgoGetHeuristic");
-  d.set_epilogue(epilogue_of(p.tail, false));
-  for (int i = 0; i < found; ++i) {
-    const cublasLtMatmulHeuristicResult_t& it = best[static_cast<size_t>(i)];
-    cublasLtMatmulHeuristicResult_t plain{};
-    if (it.state == CUBLAS_STATUS_SUCCESS &&
-        blas().cublasLtMatmulAlgoCheck(blas_handle(), d.operation.get(), d.a.get(), d.b.get(),
-                                       d.c.get(), d.c.get(), &it.algo,
-                                       &plain) == CUBLAS_STATUS_SUCCESS &&
-        plain.workspaceSize <= workspace)
-      return it.algo;
-  }
-  return std::nullopt;
+  if (found == 0 || best.state != CUBLAS_STATUS_SUCCESS) return std::nullopt;
+  return best.algo;
+}
+
+bool suits(const Algorithm& algorithm, const BlasProduct& p, const BlasEpilogue& epilogue,
+           size_t workspace) {
+  const Descriptors d(p, epilogue);
+  cublasLtMatmulHeuristicResult_t it{};
+  return blas().cublasLtMatmulAlgoCheck(blas_handle(), d.operation.get(), d.a.get(), d.b.get(),
+                                        d.c.get(), d.c.get(), &algorithm,
+                                        &it) == CUBLAS_STATUS_SUCCESS &&
+         it.workspaceSize <= workspace;
 }
 
 /// What was chosen on each device. Never destroyed: kernels may run while statics are.
@@ -155,29 +158,56 @@ class Choices {
     return choices;
   }
 
-  std::optional<Algorithm> of(const BlasProduct& p, const void* vector, size_t workspace) {
+  std::optional<Algorithm> of(const BlasProduct& p, const BlasEpilogue& epilogue,
+                              size_t workspace) {
     const std::pair key(current_device(), p);
     {
       std::lock_guard lock(mutex_);
       const auto at = chosen_.find(key);
       if (at != chosen_.end()) return at->second;
     }
-    const std::optional<Algorithm> chosen = choose(p, vector, workspace);
+    const std::optional<Algorithm> chosen = p.tail == BlasTail::relu_grad
+                                                ? masked(p, epilogue, workspace)
+                                                : choose(p, epilogue, workspace);
     std::lock_guard lock(mutex_);
     return chosen_.emplace(key, chosen).first->second;
   }
 
  private:
+  /// That of the product without a mask, so that masked sums have the bits of plain ones.
+  std::optional<Algorithm> masked(const BlasProduct& p, const BlasEpilogue& epilogue,
+                                  size_t workspace) {
+    BlasProduct plain = p;
+    plain.tail = BlasTail::none;
+    plain.aux_leading = 0;
+    const std::optional<Algorithm> chosen = of(plain, {}, workspace);
+    return chosen && suits(*chosen, p, epilogue, workspace) ? chosen : std::nullopt;
+  }
+
   std::mutex mutex_;
   std::map<std::pair<int, BlasProduct>, std::optional<Algorithm>> chosen_;
 };
 
-const void* vector_of(const Product& p) { return p.sums != nullptr ? p.sums : p.bias; }
+/// How a product is made.
+struct Way {
+  BlasProduct product;
+  Algorithm algorithm;
+  size_t workspace;  // bytes
+};
 
-void run(const Product& p, const BlasProduct& how, const Algorithm& algorithm, void* workspace,
-         size_t bytes, reprise::Stream stream) {
-  Descriptors d(how, vector_of(p));
-  d.set_epilogue(epilogue_of(how.tail, p.relu));
+std::optional<Way> way_of(const Product& p, const BlasEpilogue& epilogue) {
+  if (!has_blas()) return std::nullopt;
+  const std::optional<BlasProduct> how = blas_product(p, epilogue, allow_tf32());
+  if (!how) return std::nullopt;
+  const size_t bytes = product_workspace(p.batch, p.m, p.n) - kWorkspaceAlignment;
+  const std::optional<Algorithm> algorithm = Choices::all().of(*how, epilogue, bytes);
+  if (!algorithm) return std::nullopt;
+  return Way{*how, *algorithm, bytes};
+}
+
+void run(const Product& p, const BlasEpilogue& epilogue, const Way& way, void* workspace,
+         reprise::Stream stream) {
+  const Descriptors d(way.product, epilogue);
   const double one64 = 1, zero64 = 0;
   const float one32 = 1, zero32 = 0;
   const bool wide = p.dtype == float64;
@@ -185,22 +215,23 @@ void run(const Product& p, const BlasProduct& how, const Algorithm& algorithm, v
   const void* const zero = wide ? static_cast<const void*>(&zero64) : &zero32;
   REPRISE_CUDA_CHECK(blas().cublasLtMatmul(blas_handle(), d.operation.get(), one, p.b.data,
                                            d.a.get(), p.a.data, d.b.get(), zero, p.c, d.c.get(),
-                                           p.c, d.c.get(), &algorithm, workspace, bytes,
+                                           p.c, d.c.get(), &way.algorithm, workspace, way.workspace,
                                            static_cast<cudaStream_t>(stream.handle)));
 }
 
 }  // namespace
 
-bool try_blas(const Product& p, void* workspace, reprise::Stream stream) {
-  if (!has_blas()) return false;
-  const std::optional<BlasProduct> how = blas_product(p, allow_tf32());
-  if (!how) return false;
-  const size_t bytes = product_workspace(p.batch, p.m, p.n) - kWorkspaceAlignment;
-  const std::optional<Algorithm> algorithm = Choices::all().of(*how, vector_of(p), bytes);
-  if (!algorithm) return false;
+bool can_blas(const Product& p, const BlasEpilogue& epilogue) {
+  return way_of(p, epilogue).has_value();
+}
+
+bool try_blas(const Product& p, const BlasEpilogue& epilogue, void* workspace,
+              reprise::Stream stream) {
+  const std::optional<Way> way = way_of(p, epilogue);
+  if (!way) return false;
   const auto begin = reinterpret_cast<uintptr_t>(workspace);
   const uintptr_t aligned = (begin + kWorkspaceAlignment - 1) / kWorkspaceAlignment;
-  run(p, *how, *algorithm, reinterpret_cast<void*>(aligned * kWorkspaceAlignment), bytes, stream);
+  run(p, epilogue, *way, reinterpret_cast<void*>(aligned * kWorkspaceAlignment), stream);
   return true;
 }
 

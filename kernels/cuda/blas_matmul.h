@@ -5,8 +5,10 @@
 
 namespace reprise::cuda {
 
-/// False when cuBLASLt is not there or does not know how. `workspace` holds product_workspace
-/// bytes.
-bool try_blas(const Product& p, void* workspace, reprise::Stream stream);
+/// Whether cuBLASLt is there and knows how.
+bool can_blas(const Product& p, const BlasEpilogue& epilogue);
+/// False when it cannot. `workspace` holds product_workspace bytes.
+bool try_blas(const Product& p, const BlasEpilogue& epilogue, void* workspace,
+              reprise::Stream stream);
 
 }  // namespace reprise::cuda

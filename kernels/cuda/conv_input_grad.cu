@@ -3,8 +3,8 @@
 #include "../../core/ops/fused_conv.h"
 #include "conv_dnn.h"
 #include "conv_gemm.cuh"
-#include "conv_mask.h"
 #include "conv_workspace.h"
+#include "mask.h"
 #include "on_device.h"
 #include "visit.h"
 

@@ -2,8 +2,8 @@
 
 #include "conv_dnn.h"
 #include "conv_geometry.h"
-#include "conv_mask.h"
 #include "handles.h"
+#include "mask.h"
 #include "on_device.h"
 
 namespace reprise::cuda {

@@ -13,7 +13,7 @@ ConvWork conv_work(ConvPass pass, const ConvShape& s, const Launch& l, bool bias
 size_t conv_workspace(const ConvWork& work, Device device);
 
 /// For an input gradient that may be written over its mask: behind those bytes lie the bits of the
-/// mask (conv_mask.h), from here on, while cuDNN overwrites it.
+/// mask (mask.h), from here on, while cuDNN overwrites it.
 size_t conv_mask_offset(const ConvWork& work, Device device);
 size_t masked_conv_workspace(const ConvWork& work, Device device);
 

@@ -39,7 +39,8 @@ struct Problem {
   T* c;
   const T* bias;
   bool relu;
-  bool grouped;  // C has no groups of columns that are cut or lie askew
+  const T* gate;  // lies as C does
+  bool grouped;   // C and the gate have no groups of columns that are cut or lie askew
   int64_t m, n, k;
 };
 
@@ -47,7 +48,7 @@ struct Problem {
 template <class T>
 struct Corner {
   const T *a, *b, *bias;
-  T* c;
+  int64_t c;  // in C and in the gate
   int rows, columns;
 };
 
@@ -59,7 +60,7 @@ __device__ Corner<T> corner_of(const Problem<T>& p, int64_t tile, int size) {
   return {p.a.data + matrix * p.a.matrix + row * p.a.line,
           p.b.data + matrix * p.b.matrix + column * p.b.line,
           p.bias == nullptr ? nullptr : p.bias + column,
-          p.c + (matrix * p.m + row) * p.n + column,
+          (matrix * p.m + row) * p.n + column,
           static_cast<int>(p.m - row < size ? p.m - row : size),
           static_cast<int>(p.n - column < size ? p.n - column : size)};
 }
@@ -169,12 +170,25 @@ class Sums {
       if (to.bias != nullptr && first + i < to.columns) y += to.bias[first + i];
       out.v[i] = static_cast<T>(p.relu ? Relu{}.f(Number<Sum>{y}).v : y);
     }
-    T* const at = to.c + row + first;
-    if (p.grouped && first < to.columns) *reinterpret_cast<decltype(out)*>(at) = out;
+    const int64_t at = to.c + row + first;
+    const int count = to.columns - first;
+    if (p.gate != nullptr) mask(out, p.gate + at, p.grouped, count);
+    if (p.grouped && count > 0) *reinterpret_cast<decltype(out)*>(p.c + at) = out;
     if (p.grouped) return;
 #pragma unroll
     for (int i = 0; i < Tile::kGroup; ++i) {
-      if (first + i < to.columns) at[i] = out.v[i];
+      if (i < count) p.c[at + i] = out.v[i];
+    }
+  }
+
+  static __device__ void mask(Pack<T, Tile::kGroup>& out, const T* gate, bool grouped, int count) {
+    Pack<T, Tile::kGroup> read{};
+    if (grouped && count > 0) read = *reinterpret_cast<const decltype(read)*>(gate);
+#pragma unroll
+    for (int i = 0; i < Tile::kGroup; ++i) {
+      if (!grouped && i < count) read.v[i] = gate[i];
+      const Number<Sum> gy{static_cast<Sum>(out.v[i])}, y{static_cast<Sum>(read.v[i])};
+      out.v[i] = static_cast<T>(ReluGrad{}.f(gy, y).v);
     }
   }
 
@@ -232,7 +246,9 @@ void gemm(const Product& p, reprise::Stream stream) {
         .c = static_cast<T*>(p.c),
         .bias = static_cast<const T*>(p.bias),
         .relu = p.relu,
-        .grouped = p.n % kGroup == 0 && is_aligned(p.c, sizeof(T) * kGroup),
+        .gate = static_cast<const T*>(p.gate),
+        .grouped = p.n % kGroup == 0 && is_aligned(p.c, sizeof(T) * kGroup) &&
+                   is_aligned(p.gate, sizeof(T) * kGroup),
         .m = p.m,
         .n = p.n,
         .k = p.k,

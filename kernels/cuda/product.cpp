@@ -12,10 +12,11 @@ Factor factor_of(const View& view) {
   return {view.data, strides[rank - 2], strides[rank - 1], rank == 3 ? strides[0] : 0};
 }
 
-/// Of both pointers. Counted up to that of all memory of ours, so that an algorithm, and with it
+/// Of all pointers. Counted up to that of all memory of ours, so that an algorithm, and with it
 /// the bits, does not depend on where a tensor happens to lie.
-uint32_t alignment_of(const void* data, const void* other = nullptr) {
-  const auto places = reinterpret_cast<uintptr_t>(data) | reinterpret_cast<uintptr_t>(other);
+template <class... P>
+uint32_t alignment_of(P... data) {
+  const uintptr_t places = (reinterpret_cast<uintptr_t>(data) | ...);
   constexpr int kMost = 6;
   return 1U << std::min(std::countr_zero(places), kMost);
 }
@@ -36,6 +37,16 @@ std::optional<BlasMatrix> blas_matrix(int64_t rows, int64_t columns, const Facto
   const int64_t leading = columns == 1 ? rows : transposed ? f.row : f.column;
   return BlasMatrix{
       rows, columns, leading, batch == 1 ? 0 : f.matrix, transposed, alignment_of(f.data)};
+}
+
+/// Elements, or bits, to the next row of the aux; none where it lies otherwise than it must.
+std::optional<int64_t> aux_leading(const Product& p, const BlasEpilogue& epilogue) {
+  constexpr int64_t kElements = 8;
+  constexpr uint32_t kBytes = 16;
+  if (epilogue.aux == nullptr) return 0;
+  if (epilogue.tail == BlasTail::relu_grad) return relu_mask_leading(p.n);
+  if (p.n % kElements != 0 || alignment_of(epilogue.aux) < kBytes) return std::nullopt;
+  return p.n;
 }
 
 }  // namespace
@@ -63,19 +74,16 @@ Product folded(const Product& p) {
   return one;
 }
 
-std::optional<BlasProduct> blas_product(const Product& p, bool tf32) {
+std::optional<BlasProduct> blas_product(const Product& p, const BlasEpilogue& epilogue, bool tf32) {
   if (p.k == 0 || std::max({p.batch, p.m, p.n, p.k}) > INT32_MAX) return std::nullopt;
   const std::optional<BlasMatrix> a = blas_matrix(p.n, p.k, p.b.transposed(), p.batch);
   const std::optional<BlasMatrix> b = blas_matrix(p.k, p.m, p.a.transposed(), p.batch);
-  if (!a || !b) return std::nullopt;
+  const std::optional<int64_t> leading = aux_leading(p, epilogue);
+  if (!a || !b || !leading) return std::nullopt;
   const int64_t step = p.batch == 1 ? 0 : p.m * p.n;
-  const BlasMatrix c{p.n,  p.m,   p.n,
-                     step, false, alignment_of(p.c, p.sums != nullptr ? p.sums : p.bias)};
-  const BlasTail tail = p.sums != nullptr   ? BlasTail::sums
-                        : p.gelu            ? BlasTail::bias_gelu
-                        : p.bias != nullptr ? BlasTail::bias
-                                            : BlasTail::none;
-  return BlasProduct{p.dtype, p.batch, *a, *b, c, tail, tf32 && p.dtype == float32};
+  const BlasMatrix c{p.n, p.m, p.n, step, false, alignment_of(p.c, epilogue.vector, epilogue.aux)};
+  return BlasProduct{p.dtype, p.batch,       *a,       *b,
+                     c,       epilogue.tail, *leading, tf32 && p.dtype == float32};
 }
 
 }  // namespace reprise::cuda

@@ -19,18 +19,40 @@ struct Factor {
   Factor transposed() const { return {data, column, row, matrix}; }
 };
 
-/// C = A[m, k] B[k, n] + bias[n], and 0 where that is negative, for each matrix of a batch. C is
-/// dense. Of one matrix, the rows of A may be added up on the way; then there is no bias.
+/// C = A[m, k] B[k, n] + bias[n], and then, by our own kernels alone, 0 where that is negative or
+/// `gate` is not positive, for each matrix of a batch. C is dense.
 struct Product {
   DType dtype = float32;
   int64_t batch = 1, m = 0, n = 0, k = 0;
   Factor a, b;
   void* c = nullptr;
   const void* bias = nullptr;  ///< or null
-  void* sums = nullptr;        ///< [m], only by cuBLASLt, or null
   bool relu = false;
-  bool gelu = false;  ///< by its approximation after the bias, only by cuBLASLt
+  const void* gate = nullptr;  ///< [m, n], dense, of a single matrix; or null
 };
+
+/// What cuBLASLt does beside a product of two matrices: adds a bias; then a ReLU, in which NaN is
+/// lost, or GELU by its approximation; multiplies with the slope of either; adds up the rows of A.
+enum class BlasTail : uint8_t {
+  none,
+  bias,
+  bias_relu,
+  bias_gelu,
+  bias_gelu_aux,
+  relu_grad,
+  gelu_grad,
+  sums
+};
+
+/// A tail and what else it reads or writes.
+struct BlasEpilogue {
+  BlasTail tail = BlasTail::none;
+  void* vector = nullptr;  ///< the bias [n], or the sums [m]
+  void* aux = nullptr;  ///< [m, n]: what GELU is applied to, or a mask as keep_relu_mask makes it
+};
+inline BlasEpilogue bias_of(const Product& p, BlasTail tail = BlasTail::bias, void* aux = nullptr) {
+  return {p.bias == nullptr ? BlasTail::none : tail, const_cast<void*>(p.bias), aux};
+}
 
 /// Bytes of scratch that cuBLASLt may use: sums of parts of a long k, for results up to a size at
 /// which there is work enough without cutting k.
@@ -40,6 +62,13 @@ inline size_t product_workspace(int64_t batch, int64_t m, int64_t n) {
   const double parts = 16.0 * sizeof(float) * static_cast<double>(batch) * static_cast<double>(m) *
                        static_cast<double>(n);
   return static_cast<size_t>(std::min(kLeast + parts, kMost)) + kWorkspaceAlignment;
+}
+
+/// A row of cuBLASLt's mask of a ReLU, in bits, and bytes of scratch for such rows.
+constexpr int64_t relu_mask_leading(int64_t columns) { return (columns + 127) / 128 * 128; }
+constexpr size_t relu_mask_bytes(int64_t rows, int64_t columns) {
+  const auto bytes = static_cast<size_t>(rows * (relu_mask_leading(columns) / 8));
+  return (bytes + kWorkspaceAlignment - 1) / kWorkspaceAlignment * kWorkspaceAlignment;
 }
 
 /// Of two matrices, or of two batches of them.
@@ -58,22 +87,20 @@ struct BlasMatrix {
   friend auto operator<=>(const BlasMatrix&, const BlasMatrix&) = default;
 };
 
-/// What happens beside a product; a ReLU may come on top of the first two.
-enum class BlasTail : uint8_t { none, bias, bias_gelu, sums };
-
 /// C^T = B^T A^T in its terms: all that the choice of an algorithm depends on, but for the device.
 struct BlasProduct {
   DType dtype = float32;
   int64_t batch = 1;
   BlasMatrix a, b, c;  ///< what is called B^T, A^T and C^T above
   BlasTail tail = BlasTail::none;
+  int64_t aux_leading = 0;
   bool tf32 = false;
 
   friend auto operator<=>(const BlasProduct&, const BlasProduct&) = default;
 };
 
-/// None when it cannot be said: neither rows nor columns are dense, they overlap, k is 0, or a size
-/// does not fit 31 bits.
-std::optional<BlasProduct> blas_product(const Product& p, bool tf32);
+/// None when it cannot be said: neither rows nor columns are dense, they overlap, k is 0, a size
+/// does not fit 31 bits, or an aux does not lie as it must.
+std::optional<BlasProduct> blas_product(const Product& p, const BlasEpilogue& epilogue, bool tf32);
 
 }  // namespace reprise::cuda

@@ -20,6 +20,7 @@ struct Thin {
   const T* bias;
   int64_t bias_few, bias_many;
   bool relu;
+  const T* gate;  // lies as C does
 };
 
 /// kMost: of the few lines at most; kDeep: threads along a line.
@@ -53,7 +54,10 @@ __global__ void __launch_bounds__(kThreads) multiply_thin(Thin<T> p, int64_t fir
     Sum y = tree_sum<Sum, kDeep>([&](int at) { return parts[i][at][out % kLines]; });
     if (p.bias != nullptr) y += static_cast<Sum>(p.bias[i * p.bias_few + j * p.bias_many]);
     if (p.relu) y = Relu{}.f(Number<Sum>{y}).v;
-    p.c[matrix * p.c_matrix + i * p.c_few + j * p.c_many] = static_cast<T>(y);
+    const int64_t at = matrix * p.c_matrix + i * p.c_few + j * p.c_many;
+    if (p.gate != nullptr)
+      y = ReluGrad{}.f(Number<Sum>{y}, Number<Sum>{static_cast<Sum>(p.gate[at])}).v;
+    p.c[at] = static_cast<T>(y);
   }
 }
 
@@ -75,8 +79,10 @@ Thin<T> thin(const Product& p) {
   const Lines<T> rows = rows_of<T>(p.a), columns = columns_of<T>(p.b);
   auto* const c = static_cast<T*>(p.c);
   const auto* const bias = static_cast<const T*>(p.bias);
-  if (p.m <= p.n) return {rows, columns, p.m, p.n, p.k, c, p.n, 1, p.m * p.n, bias, 0, 1, p.relu};
-  return {columns, rows, p.n, p.m, p.k, c, 1, p.n, p.m * p.n, bias, 1, 0, p.relu};
+  const auto* const gate = static_cast<const T*>(p.gate);
+  if (p.m <= p.n)
+    return {rows, columns, p.m, p.n, p.k, c, p.n, 1, p.m * p.n, bias, 0, 1, p.relu, gate};
+  return {columns, rows, p.n, p.m, p.k, c, 1, p.n, p.m * p.n, bias, 1, 0, p.relu, gate};
 }
 
 }  // namespace

@@ -231,7 +231,9 @@ Table matmul_calls() {
   return {call(MatMul{}, {f32({2, 3}), f32({3, 4})}),
           call(Linear{}, {f32({2, 3}), f32({4, 3}), f32({4})}),
           call(LinearWeightGrad{}, {f32({2, 4}), f32({2, 3})}),
-          call(FusedLinear{}, {f32({2, 3}), f32({4, 3}), f32({4})})};
+          call(FusedLinear{}, {f32({2, 3}), f32({4, 3}), f32({4})}),
+          call(FusedLinear{Activation::gelu, true}, {f32({2, 3}), f32({4, 3}), f32({4})}),
+          call(FusedLinearInputGrad{}, {f32({2, 4}), f32({4, 3}), f32({2, 3})})};
 }
 Table bad_matmul_calls() {
   return {call(MatMul{}, {f32({3}), f32({3})}),
@@ -254,7 +256,15 @@ Table bad_matmul_calls() {
           call(LinearWeightGrad{}, {f32({2, 4}), f32({2})}),
           call(LinearWeightGrad{}, {f32({2, 4}), f64({2, 3})}),
           call(FusedLinear{}, {f32({2, 3}), f32({4, 3}), apart({4})}),
-          call(FusedLinear{}, {f32({2, 3}), f32({4, 3})})};
+          call(FusedLinear{}, {f32({2, 3}), f32({4, 3})}),
+          call(FusedLinear{Activation::none, true}, {f32({2, 3}), f32({4, 3}), f32({4})}),
+          call(FusedLinearInputGrad{Activation::tanh}, {f32({2, 4}), f32({4, 3}), f32({2, 3})}),
+          call(FusedLinearInputGrad{}, {f32({2, 4}), f32({4, 3})}),
+          call(FusedLinearInputGrad{}, {f32({2, 4}), f32({3, 4}), f32({2, 3})}),
+          call(FusedLinearInputGrad{}, {f32({2, 4}), f32({4, 3}), f32({3, 2})}),
+          call(FusedLinearInputGrad{}, {f32({2, 4}), f32({4, 3}), f64({2, 3})}),
+          call(FusedLinearInputGrad{}, {f32({2, 4}), f32({4, 3}), apart({2, 3})}),
+          call(FusedLinearInputGrad{}, {f32({1, 2, 4}), f32({1, 4, 3}), f32({1, 2, 3})})};
 }
 
 ConvAttributes conv(Pair stride, Pair padding, Pair dilation, int64_t groups) {

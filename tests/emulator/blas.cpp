@@ -142,7 +142,7 @@ cublasStatus_t set_preference(cublasLtMatmulPreference_t d,
 // ---- algorithms -------------------------------------------------------------------------------
 
 /// Kept in the first word of an algorithm: how many parts it cuts k into, what alignment it needs,
-/// and whether it does nothing but a ReLU.
+/// and whether it does nothing but a ReLU or its gradient.
 struct Algorithm {
   uint16_t parts, alignment;
   uint32_t only_relu;
@@ -156,8 +156,11 @@ size_t workspace_of(const Algorithm& how) {
   return how.parts == 1 ? 0 : how.parts * sizeof(double);
 }
 
+/// NVIDIA's own tests expect no gradient of an activation where k is 1.
 bool suits(const Algorithm& how, const BlasProblem& p) {
-  return how.only_relu == 0 || p.operation.has_relu();
+  const BlasOperation& op = p.operation;
+  if ((op.has_relu_grad() || op.has_gelu_grad()) && p.k() == 1) return false;
+  return how.only_relu == 0 || op.has_relu() || op.has_relu_grad();
 }
 
 BlasProblem problem_of(cublasLtMatmulDesc_t op, cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,

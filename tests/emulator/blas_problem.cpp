@@ -137,10 +137,10 @@ class Product {
     auto* const before = static_cast<T*>(op_.aux) + at;
     if (op_.has_aux() && op_.has_relu()) {
       const int bit = 1 << at % 8;
-      *bits = static_cast<uint8_t>(v > 0 ? *bits | bit : *bits & ~bit);
+      *bits = static_cast<uint8_t>(v >= 0 ? *bits | bit : *bits & ~bit);
     }
     if (op_.has_aux() && op_.has_gelu()) *before = static_cast<T>(v);
-    if (op_.has_relu()) return v < 0 ? 0 : v;
+    if (op_.has_relu()) return v > 0 ? v : 0;  // users report that NaN is lost
     if (op_.has_gelu()) return static_cast<Sum>(gelu(v));
     if (op_.has_relu_grad()) return (*bits >> at % 8 & 1) != 0 ? v : 0;
     if (op_.has_gelu_grad()) return v * static_cast<Sum>(gelu_slope(static_cast<Sum>(*before)));

@@ -98,7 +98,6 @@ TEST_F(EmulatedBlas, AddsBiasAndActivates) {
       expect_same(fused, in, 1, activation == Activation::sigmoid ? rounding : 0);
     }
   }
-  EXPECT_GT(PlayedBlas::products(CUBLASLT_EPILOGUE_RELU_BIAS), 0);
   EXPECT_GT(PlayedBlas::products(CUBLASLT_EPILOGUE_BIAS), 0);
 }
 
@@ -107,20 +106,76 @@ TEST_F(EmulatedBlas, GivesFusedProductsTheBitsOfSingleOnes) {
   const Tensor bias = sample({32}, float32, 3).cuda();
   const Tensor fused = apply(FusedLinear{Activation::relu}, x, w, bias);
   expect_tensor(fused.cpu(), relu(linear(x, w, bias)).cpu());
+  const Tensor gx = matmul(fused, w), masked = apply(FusedLinearInputGrad{}, fused, w, x);
+  expect_tensor(masked.cpu(), apply(ReluGrad{}, gx, x).cpu());
 }
 
-TEST_F(EmulatedBlas, LeavesGeluToTheLibraryWhereTF32IsAllowed) {
+/// The library's ReLU would hide NaN.
+TEST_F(EmulatedBlas, KeepsNaN) {
+  Tensor x = whole({6, 8}, float32, 1);
+  x.data<float>()[11] = std::nanf("");
+  expect_same(
+      [](const Tensors& in) { return apply(FusedLinear{Activation::relu}, in[0], in[1], in[2]); },
+      {x, whole({16, 8}, float32, 2), whole({16}, float32, 3)});
+}
+
+/// What the library makes of activations is for those who allow TF32.
+TEST_F(EmulatedBlas, LeavesActivationsToTheLibraryWhereTF32IsAllowed) {
   const Tensors in{whole({6, 8}, float32, 1), whole({16, 8}, float32, 2), whole({16}, float32, 3)};
-  const auto fused = [](const Tensors& x) {
-    return apply(FusedLinear{Activation::gelu_tanh}, x[0], x[1], x[2]);
+  const Tensors back{whole({6, 16}, float32, 4), whole({16, 8}, float32, 2), sample({6, 8})};
+  const Tensors narrow{whole({6, 16}, float32, 4), whole({16, 6}, float32, 2), sample({6, 6})};
+  struct Case {
+    cublasLtEpilogue_t epilogue;
+    std::function<Tensor(const Tensors&)> f;
+    const Tensors& in;
+    int expected;
   };
-  const int before = PlayedBlas::products(CUBLASLT_EPILOGUE_GELU_BIAS);
-  expect_same(fused, in, 1, 1e-5);
-  EXPECT_EQ(PlayedBlas::products(CUBLASLT_EPILOGUE_GELU_BIAS), before);
-  cuda::set_allow_tf32(true);
-  expect_same(fused, in, 1, 1e-5);
-  cuda::set_allow_tf32(false);
-  EXPECT_EQ(PlayedBlas::products(CUBLASLT_EPILOGUE_GELU_BIAS), before + 1);
+  const auto forward = [](FusedLinear op, size_t k) {
+    return [=](const Tensors& x) { return dispatch(Model(op), x)[k]; };
+  };
+  const auto grad = [](const Tensors& x) {
+    return apply(FusedLinearInputGrad{Activation::gelu_tanh}, x[0], x[1], x[2]);
+  };
+  const Case cases[] = {
+      {CUBLASLT_EPILOGUE_RELU_BIAS, forward({Activation::relu}, 0), in, 1},
+      {CUBLASLT_EPILOGUE_GELU_BIAS, forward({Activation::gelu_tanh}, 0), in, 1},
+      {CUBLASLT_EPILOGUE_GELU_BIAS, forward({Activation::gelu}, 0), in,
+       0},  // not the approximation
+      {CUBLASLT_EPILOGUE_GELU_AUX_BIAS, forward({Activation::gelu_tanh, true}, 0), in, 1},
+      {CUBLASLT_EPILOGUE_GELU_AUX_BIAS, forward({Activation::gelu_tanh, true}, 1), in, 1},
+      {CUBLASLT_EPILOGUE_DGELU, grad, back, 1},
+      {CUBLASLT_EPILOGUE_DGELU, grad, narrow, 0},  // rows that are no multiple of 8 elements
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.epilogue);
+    for (const bool allowed : {false, true}) {
+      cuda::set_allow_tf32(allowed);
+      const int before = PlayedBlas::products(c.epilogue);
+      expect_same(c.f, c.in, 1, 2e-3);
+      EXPECT_EQ(PlayedBlas::products(c.epilogue) - before, allowed ? c.expected : 0);
+    }
+    cuda::set_allow_tf32(false);
+  }
+}
+
+TEST_F(EmulatedBlas, MasksGradientsOnTheWay) {
+  const auto grad = [](const Tensors& x) {
+    return apply(FusedLinearInputGrad{}, x[0], x[1], x[2]);
+  };
+  for (const DType dtype : kFloats) {
+    for (const auto [m, n, k] : {std::array<int64_t, 3>{1, 1, 2},
+                                 {17, 9, 5},
+                                 {16, 24, 32},
+                                 {5, 128, 4},
+                                 {3, 300, 6},
+                                 {4, 5, 1}}) {
+      SCOPED_TRACE(testing::Message() << to_string(dtype) << ' ' << m << ' ' << n << ' ' << k);
+      const Tensor y = whole({m, n}, dtype, 3);  // zeros among them
+      const int before = PlayedBlas::products(CUBLASLT_EPILOGUE_DRELU);
+      expect_same(grad, {whole({m, k}, dtype, 1), whole({k, n}, dtype, 2), y});
+      EXPECT_EQ(PlayedBlas::products(CUBLASLT_EPILOGUE_DRELU) - before, k > 1);
+    }
+  }
 }
 
 TEST_F(EmulatedBlas, SumsGradientsOfABiasOnTheWay) {
@@ -153,7 +208,7 @@ TEST_F(EmulatedBlas, SumsGradientsOfABiasInFloat32WhereTF32IsAllowed) {
 TEST_F(EmulatedBlas, RunsTheRowsOfProducts) {
   for (const op_rows::OpRow& row : op_rows::all_rows()) {
     if (row.name != "matmul" && row.name != "linear" && row.name != "fused_linear" &&
-        row.name != "linear_weight_grad")
+        row.name != "linear_weight_grad" && row.name != "fused_linear_input_grad")
       continue;
     SCOPED_TRACE(row.name);
     for (const DType dtype : kFloats) {
@@ -188,10 +243,11 @@ TEST_F(EmulatedBlas, TrainsAsTheCpuDoes) {
     const auto loss_of = [](const Tensor& y, const Tensor& to) { return mse_loss(y, to); };
     if (compiled) {
       TrainingStep step = compile_training_step(model, loss_of, sgd, {x, wanted});
-      for (int i = 0; i < 4; ++i) step(x, wanted);
-      EXPECT_NE(step.program().replay().find("one CUDA graph"), std::string::npos);
+      for (int i = 0; i < 10; ++i) step(x, wanted);
+      const std::string report = step.program().replay();
+      EXPECT_EQ(report.find("one CUDA graph") == 0, device != Device::cpu()) << report;
     } else {
-      for (int i = 0; i < 4; ++i) {
+      for (int i = 0; i < 10; ++i) {
         sgd.zero_grad();
         loss_of(model(x), wanted).backward();
         sgd.step();
@@ -200,8 +256,13 @@ TEST_F(EmulatedBlas, TrainsAsTheCpuDoes) {
     return model(x).detach().cpu();
   };
   const Tensor expected = train(Device::cpu(), false), eager = train(Device::cuda(), false);
+  expect_tensor(train(Device::cpu(), true), expected);
   expect_tensor(eager, expected, 1e-5);
   expect_tensor(train(Device::cuda(), true), eager);
+  cuda::set_allow_tf32(true);
+  const Tensor fast = train(Device::cuda(), true);
+  cuda::set_allow_tf32(false);
+  expect_tensor(fast, expected, 0.05);
 }
 
 /// What was captured with cuBLASLt is captured anew without it.

@@ -140,6 +140,45 @@ TEST(FusedLinear, HasTheBitsOfTheSingleOps) {
   }
 }
 
+TEST(FusedLinear, GivesTheLinearResultToo) {
+  for (const DType dtype : {float32, float64}) {
+    for (const Shape& s : {Shape{4, 64, 256}, Shape{33, 65, 1}, Shape{130, 700, 96}, {5, 0, 3}}) {
+      const Tensor x = sample({s[0], s[1]}, dtype, 1), w = sample({s[2], s[1]}, dtype, 2);
+      const Tensor b = sample({s[2]}, dtype, 3);
+      on_every_isa([&] {
+        const Tensor plain = linear(x, w, b);
+        const FusedLinear op{Activation::gelu_tanh, true};
+        const Tensors both = dispatch(reprise::Model(op), Tensors{x, w, b});
+        expect_same_bits(both[0], gelu(plain, "tanh"));
+        expect_same_bits(both[1], plain);
+      });
+    }
+  }
+}
+
+TEST(FusedLinearInputGrad, HasTheBitsOfTheSingleOps) {
+  const Shape sizes[] = {{1, 4, 4},     {4, 64, 256},   {33, 65, 1}, {2, 300, 77},
+                         {64, 9, 1000}, {130, 700, 96}, {5, 0, 3},   {40, 30, 2}};
+  for (const DType dtype : {float32, float64}) {
+    for (const Shape& s : sizes) {
+      const Tensor gy = sample({s[0], s[1]}, dtype, 1), w = sample({s[1], s[2]}, dtype, 2);
+      const Tensor saved = clone(sample({s[0], s[2]}, dtype, 3));
+      for (const double special : {0.0, -0.0, std::nan("")})
+        flatten(saved)[saved.numel() / 3 + (std::signbit(special) ? 1 : 0)].fill_(special);
+      const auto fused = [&](Activation activation) {
+        return apply(FusedLinearInputGrad{activation}, gy, w, saved);
+      };
+      on_every_isa([&] {
+        const Tensor plain = matmul(gy, w);
+        expect_same_bits(fused(Activation::relu), apply(ReluGrad{}, plain, saved));
+        expect_same_bits(fused(Activation::gelu), apply(GeluGrad{}, plain, saved));
+        expect_same_bits(fused(Activation::gelu_tanh), apply(GeluTanhGrad{}, plain, saved));
+      });
+      expect_same_on_threads([&] { return Tensors{fused(Activation::gelu)}; });
+    }
+  }
+}
+
 TEST(LogSoftmaxGatherGrad, HasTheBitsOfTheSingleOps) {
   const Shape shapes[] = {{4, 10}, {700, 33}, {3, 10, 5}, {2, 7, 65, 3}, {1, 1}, {5, 1, 4}};
   for (const DType dtype : {float32, float64}) {

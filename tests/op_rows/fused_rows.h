@@ -144,6 +144,26 @@ REPRISE_ROW(FusedLinear, [] {
   return not_differentiable(row);
 }())
 
+REPRISE_ROW(FusedLinearInputGrad, [] {
+  OpRow row;
+  row.name = "fused_linear_input_grad";
+  row.f = [](const Tensors& in) {
+    return Tensors{apply(FusedLinearInputGrad{}, in[0], in[1], in[2].contiguous())};
+  };
+  row.reference = [](const Arrays& in) {
+    return map([](const auto& x) { return x[1] > 0 ? x[0] : 0; },
+               concat(multiply(in[0], in[1]), {in[2]}));
+  };
+  const auto operands = [](int64_t n, int64_t out, int64_t in) {
+    return std::vector<Operand>{{{n, out}}, {{out, in}}, {{n, in}}};
+  };
+  row.operands = operands(5, 7, 6);
+  row.sizes = {operands(4, 4, 4), operands(32, 64, 256), operands(128, 1024, 1024)};
+  row.any_batch = false;
+  row.propagates_nan = false;  // the mask decides
+  return not_differentiable(row);
+}())
+
 inline std::vector<Operand> picked_operands(int64_t n, int64_t classes) {
   return {{{n, classes}},
           {{n, 1}, 0, static_cast<double>(classes - 1), Operand::Kind::index},

@@ -162,6 +162,64 @@ TEST(FuseLinear, TakesTheActivation) {
   expect_same_bits(evaluate(after, in), evaluate(before, in));
 }
 
+/// A linear layer behind an activation, and the gradient that comes back through both.
+struct LinearCase : Builder {
+  ValueId x = input({2, 3}), gy = input({2, 5}), saved = input({2, 3});
+  ValueId weight = capture(randn({5, 3})), bias = capture(randn({5}));
+  Tensors in{randn({2, 3}), randn({2, 5}), randn({2, 3})};
+
+  ValueId linear() { return call(Linear{}, {x, weight, bias}); }
+  ValueId grad() { return call(MatMul{}, {gy, weight}); }
+  std::string fused(std::initializer_list<ValueId> outputs) {
+    const Graph before = finish(outputs), after = passes::fuse(before);
+    verify(after);
+    expect_same_bits(evaluate(after, in), evaluate(before, in));
+    return calls(after);
+  }
+};
+
+TEST(FuseLinear, TakesTheGradientOfTheActivation) {
+  LinearCase relu, gelu, tanh;
+  EXPECT_EQ(relu.fused({relu.call(ReluGrad{}, {relu.grad(), relu.saved})}),
+            "fused_linear_input_grad");
+  EXPECT_EQ(gelu.fused({gelu.call(GeluGrad{}, {gelu.grad(), gelu.saved})}),
+            "fused_linear_input_grad");
+  EXPECT_EQ(tanh.fused({tanh.call(GeluTanhGrad{}, {tanh.grad(), tanh.saved})}),
+            "fused_linear_input_grad");
+  LinearCase mask;  // the gradient is the mask, not what is masked
+  EXPECT_EQ(mask.fused({mask.call(ReluGrad{}, {mask.saved, mask.grad()})}), "matmul relu_grad");
+  LinearCase shared;
+  const ValueId gx = shared.grad();
+  EXPECT_EQ(shared.fused({gx, shared.call(ReluGrad{}, {gx, shared.saved})}), "matmul relu_grad");
+}
+
+TEST(FuseLinear, LeavesGradientsThatWouldRoundOtherwise) {
+  Builder b;
+  const ValueId gy = b.input({2, 5}, bfloat16), w = b.capture(randn({5, 3}).to(bfloat16));
+  const ValueId saved = b.input({2, 3}, bfloat16), gx = b.call(MatMul{}, {gy, w});
+  const ValueId masked = b.call(ReluGrad{}, {b.call(MatMul{}, {gy, w}), saved});
+  const Graph before = b.finish({masked, b.call(GeluTanhGrad{}, {gx, saved})});
+  EXPECT_EQ(calls(passes::fuse(before)), "matmul fused_linear_input_grad gelu_tanh_grad");
+}
+
+TEST(FuseLinear, KeepsWhatTheGradientOfItsGeluReads) {
+  for (const bool tanh : {false, true}) {
+    LinearCase b;
+    const ValueId x = b.linear(), other = b.call(Neg{}, {x});
+    const ValueId y = tanh ? b.call(GeluTanh{}, {x}) : b.call(Gelu{}, {x});
+    EXPECT_EQ(b.fused({y, other, b.call(Sigmoid{}, {x})}), "fused_linear neg sigmoid");
+  }
+  LinearCase relu;
+  const ValueId x = relu.linear();
+  EXPECT_EQ(relu.fused({x, relu.call(Relu{}, {x})}), "linear relu");
+  LinearCase twice;  // the second is left
+  const ValueId z = twice.linear(), first = twice.call(Gelu{}, {z});
+  EXPECT_EQ(twice.fused({first, twice.call(GeluTanh{}, {z})}), "fused_linear gelu_tanh");
+  LinearCase written;  // in place: the linear result is there no more
+  const ValueId v = written.linear(), w = written.call(GeluTanh{}, {v}, v);
+  EXPECT_EQ(written.fused({w}), "linear gelu_tanh");
+}
+
 TEST(FusePool, MasksTheSmallResult) {
   Builder b;
   const ValueId x = b.call(Relu{}, {b.input({1, 2, 4, 4})});

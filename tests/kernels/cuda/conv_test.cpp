@@ -1,8 +1,8 @@
 // Convolutions on the first CUDA device, or the emulated one, against the CPU.
 
 #include "../../../kernels/cuda/conv_geometry.h"
-#include "../../../kernels/cuda/conv_mask.h"
 #include "../../../kernels/cuda/conv_tail.h"
+#include "../../../kernels/cuda/mask.h"
 #include "../../../kernels/cuda/visit.h"
 #include "../../core/on_device.h"
 #include "conv_testing.h"

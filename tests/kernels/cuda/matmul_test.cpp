@@ -8,6 +8,8 @@
 #include "../../../core/dispatch.h"
 #include "../../../core/ops/fused_linear.h"
 #include "../../../kernels/cuda/gemm.h"
+#include "../../../kernels/cuda/mask.h"
+#include "../../../kernels/cuda/visit.h"
 #include "../../core/expect.h"
 #include "../../core/on_device.h"
 #include "../op_testing.h"
@@ -63,11 +65,12 @@ Tensor matrix_last(Shape s, DType t, Device d) {
 View view_of(const Tensor& x) { return {x.numel() == 0 ? nullptr : x.raw_data(), &x.meta()}; }
 
 /// By our own kernels.
-Tensor own_product(const Tensor& a, const Tensor& b, bool thin = false) {
+Tensor own_product(const Tensor& a, const Tensor& b, bool thin = false, const Tensor& gate = {}) {
   Shape shape = a.shape();
   shape[shape.size() - 1] = b.size(-1);
   const Tensor c = empty(shape, {.dtype = a.dtype(), .device = a.device()});
-  const Product p = product_of(view_of(a), view_of(b), view_of(c));
+  Product p = product_of(view_of(a), view_of(b), view_of(c));
+  if (gate.defined()) p.gate = gate.raw_data();
   if (!thin || !try_thin_gemm(p, {})) gemm(p, {});
   return c.cpu();
 }
@@ -174,6 +177,78 @@ TEST_F(CudaMatmul, GivesTheBitsOfTheSingleOps) {
   expect_tensor(fused(Activation::sigmoid), sigmoid(plain), 1e-6);
   expect_tensor(fused(Activation::gelu), gelu(plain), 1e-5);
   expect_tensor(fused(Activation::gelu_tanh), gelu(plain, "tanh"), 1e-5);
+}
+
+/// Whole numbers, zeros of both signs and NaN among them.
+Tensor result_of_relu(const Shape& shape, DType dtype) {
+  const Tensor y = relu(whole(shape, float64, Device::cpu()));
+  if (y.numel() == 0) return y.to(dtype);
+  const Tensor flat = flatten(y);
+  flat[y.numel() / 2].fill_(std::nan(""));
+  flat[y.numel() / 3].fill_(-0.0);
+  return y.to(dtype);
+}
+
+TEST_F(CudaMatmul, MasksProductsByAGate) {
+  const auto expect_masked = [](int64_t m, int64_t n, int64_t k, DType dtype) {
+    SCOPED_TRACE(testing::Message() << to_string(dtype) << ' ' << m << ' ' << n << ' ' << k);
+    const Tensor a = whole({m, k}, dtype, Device::cuda()), b = whole({k, n}, dtype, Device::cuda());
+    const Tensor y = result_of_relu({m, n}, dtype), there = y.cuda();
+    const Tensor expected = apply(ReluGrad{}, matmul(a.cpu(), b.cpu()), y);
+    expect_tensor(own_product(a, b, false, there), expected);
+    expect_tensor(own_product(a, b, true, there), expected);
+    expect_tensor(apply(FusedLinearInputGrad{}, a, b, there).cpu(), expected);
+  };
+  for (const DType dtype : {float32, float64, float16, bfloat16}) {
+    for (const auto [m, n, k] : {std::array<int64_t, 3>{1, 1, 1},
+                                 {70, 68, 17},
+                                 {65, 63, 9},
+                                 {3, 130, 20},
+                                 {130, 3, 20},
+                                 {20, 16, 0}})
+      expect_masked(m, n, k, dtype);
+  }
+  expect_masked(65, 16380, 2, float32);  // large tiles
+  expect_masked(0, 4, 2, float32);
+}
+
+TEST_F(CudaMatmul, GivesGradientsTheBitsOfTheSingleOps) {
+  for (const DType dtype : {float32, float16, bfloat16}) {
+    const Tensor gy = sample({70, 33}, dtype).cuda(), w = sample({33, 67}, dtype, 2).cuda();
+    const Tensor saved = sample({70, 67}, dtype, 3).cuda(), gx = matmul(gy, w);
+    const auto fused = [&](Activation a) {
+      return apply(FusedLinearInputGrad{a}, gy, w, saved).cpu();
+    };
+    expect_tensor(fused(Activation::relu), apply(ReluGrad{}, gx, saved).cpu());
+    expect_tensor(fused(Activation::gelu), apply(GeluGrad{}, gx, saved).cpu());
+    expect_tensor(fused(Activation::gelu_tanh), apply(GeluTanhGrad{}, gx, saved).cpu());
+    const Tensor bias = sample({33}, dtype, 4).cuda(), plain = linear(saved, w, bias);
+    const FusedLinear op{Activation::gelu_tanh, true};
+    const Tensors both = dispatch(Model(op), Tensors{saved, w, bias});
+    expect_tensor(both[0].cpu(), gelu(plain, "tanh").cpu());
+    expect_tensor(both[1].cpu(), plain.cpu());
+  }
+}
+
+TEST_F(CudaMatmul, KeepsMasksInRows) {
+  for (const DType dtype : {float32, float64, float16, bfloat16}) {
+    for (const auto& [rows, columns] : {std::pair<int64_t, int64_t>{1, 1}, {3, 128}, {7, 300}}) {
+      const Tensor y = result_of_relu({rows, columns}, dtype), there = y.cuda();
+      const int64_t leading = relu_mask_leading(columns);
+      const Tensor bits = full({rows, leading / 8}, 255, {.dtype = uint8}).cuda();
+      visit_any_floating("", dtype, [&]<class T>() {
+        keep_mask(reprise::Stream{}, static_cast<const T*>(there.raw_data()),
+                  static_cast<uint32_t*>(bits.raw_data()), rows, columns, leading);
+      });
+      const Tensor kept = bits.cpu(), wide = y.to(float64);
+      for (int64_t i = 0; i < rows; ++i) {
+        for (int64_t j = 0; j < leading; ++j) {
+          const bool positive = j < columns && wide.data<double>()[i * columns + j] > 0;
+          ASSERT_EQ(kept.data<uint8_t>()[(i * leading + j) / 8] >> j % 8 & 1, positive) << i << j;
+        }
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -23,12 +23,12 @@ std::optional<BlasMatrix> as_a(int64_t m, int64_t k, const Factor& factor, int64
   p.m = m;
   p.k = k;
   p.a = factor;
-  const std::optional<BlasProduct> blas = blas_product(p, false);
+  const std::optional<BlasProduct> blas = blas_product(p, {}, false);
   return blas ? std::optional(blas->b) : std::nullopt;  // C^T = B^T A^T
 }
 
 TEST(CudaProduct, IsToldTransposed) {
-  const std::optional<BlasProduct> p = blas_product(product(), false);
+  const std::optional<BlasProduct> p = blas_product(product(), {}, false);
   ASSERT_TRUE(p);
   EXPECT_EQ(p->a, (BlasMatrix{4, 3, 4, 0, false, 64}));
   EXPECT_EQ(p->b, (BlasMatrix{3, 2, 3, 0, false, 64}));
@@ -73,12 +73,12 @@ TEST(CudaProduct, TellsOfBatches) {
   EXPECT_EQ(as_a(2, 3, {at(64), 3, 1, 6}, 1)->step, 0) << "that of a single one does not matter";
   Product p = product();
   p.batch = 5;
-  EXPECT_EQ(blas_product(p, false)->c.step, 8);
+  EXPECT_EQ(blas_product(p, {}, false)->c.step, 8);
   p.batch = int64_t{1} << 31;
-  EXPECT_FALSE(blas_product(p, false));
+  EXPECT_FALSE(blas_product(p, {}, false));
   p.batch = 1;
   p.k = 0;
-  EXPECT_FALSE(blas_product(p, false));
+  EXPECT_FALSE(blas_product(p, {}, false));
 }
 
 /// Where cuBLASLt finds an element of a factor of what it multiplies.
@@ -104,7 +104,7 @@ TEST(CudaProduct, MeansTheSameToBlas) {
     for (const Factor& a : factors(m, k)) {
       for (const Factor& b : factors(k, n)) {
         const Product p{.batch = batch, .m = m, .n = n, .k = k, .a = a, .b = b, .c = at(64)};
-        const std::optional<BlasProduct> blas = blas_product(p, false);
+        const std::optional<BlasProduct> blas = blas_product(p, {}, false);
         ASSERT_TRUE(blas);
         const int64_t last = batch - 1;
         for (int64_t i = 0; i < k; ++i) {
@@ -118,24 +118,41 @@ TEST(CudaProduct, MeansTheSameToBlas) {
 }
 
 TEST(CudaProduct, ChoosesByAllThatMatters) {
-  const BlasProduct plain = *blas_product(product(), false);
+  const auto told = [](const Product& p, bool tf32 = false, const BlasEpilogue& epilogue = {}) {
+    return *blas_product(p, epilogue, tf32);
+  };
+  const BlasProduct plain = told(product());
   Product p = product();
-  p.relu = true;
-  EXPECT_EQ(*blas_product(p, false), plain) << "a fused product runs the same algorithm";
-  EXPECT_NE(*blas_product(p, true), plain);
-  p.bias = at(256);
-  EXPECT_NE(*blas_product(p, false), plain);
-  p = product();
+  EXPECT_NE(told(p, true), plain);
+  EXPECT_NE(told(p, false, {BlasTail::bias, at(256)}), plain);
   p.dtype = float64;
-  EXPECT_NE(*blas_product(p, false), plain);
-  EXPECT_EQ(*blas_product(p, true), *blas_product(p, false));
+  EXPECT_NE(told(p), plain);
+  EXPECT_EQ(told(p, true), told(p));
   p = product();
   p.a.data = at(68);
-  EXPECT_EQ(blas_product(p, false)->b.alignment, 4U);
+  EXPECT_EQ(told(p).b.alignment, 4U);
   p.c = at(1024);
-  EXPECT_EQ(blas_product(p, false)->c.alignment, 64U);
-  p.bias = at(1024 + 8);
-  EXPECT_EQ(blas_product(p, false)->c.alignment, 8U);
+  EXPECT_EQ(told(p).c.alignment, 64U);
+  EXPECT_EQ(told(p, false, {BlasTail::bias, at(1024 + 8)}).c.alignment, 8U);
+  EXPECT_EQ(told(p, false, {BlasTail::relu_grad, nullptr, at(1024 + 16)}).c.alignment, 16U);
+}
+
+TEST(CudaProduct, TellsOfAnAuxWhereItLiesAsItMust) {
+  const auto leading = [](int64_t n, BlasTail tail, uintptr_t aux) -> std::optional<int64_t> {
+    const Product p{.m = 2, .n = n, .k = 3, .a = {at(64), 3, 1}, .b = {at(64), n, 1}, .c = at(64)};
+    const auto told = blas_product(p, {tail, nullptr, at(aux)}, false);
+    return told ? std::optional(told->aux_leading) : std::nullopt;
+  };
+  for (const BlasTail tail : {BlasTail::gelu_grad, BlasTail::bias_gelu_aux}) {
+    EXPECT_EQ(leading(24, tail, 64), 24);
+    EXPECT_EQ(leading(24, tail, 80), 24);
+    EXPECT_EQ(leading(24, tail, 72), std::nullopt) << "not at 16 bytes";
+    EXPECT_EQ(leading(20, tail, 64), std::nullopt) << "rows of no multiple of 8 elements";
+  }
+  for (const auto& [n, bits] : {std::pair{1, 128}, {127, 128}, {128, 128}, {129, 256}, {300, 384}})
+    EXPECT_EQ(leading(n, BlasTail::relu_grad, 256), bits) << n;
+  EXPECT_EQ(relu_mask_bytes(1, 1), 256U);
+  EXPECT_EQ(relu_mask_bytes(17, 129), 768U);
 }
 
 TEST(CudaProduct, FoldsABatchIntoRows) {
