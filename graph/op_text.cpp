@@ -42,9 +42,9 @@ using AllOps =
         Full, Arange, Gather, GatherGrad, IndexSelect, IndexSelectGrad, MatMul, Linear,
         LinearWeightGrad, BatchNorm, BatchNormGrad, MaxPool2d, MaxPool2dGrad, MaxPool2dGather,
         AvgPool2d, AvgPool2dGrad, RandomBlocks, NextBlocks, Random, Dropout, Sum, MaxDim, Softmax,
-        LogSoftmax, SgdStep, AdamStep, Unscale, UpdateScale, ForeachCopy, ForeachAdd, ForeachFill,
-        ForeachClamp, TotalNorm, ClipWithNorm, ViewAs, Permute, Expand, StridedSlice, SliceGrad,
-        Fused, FusedConv2d, FusedConv2dInputGrad, PackConvWeight, FusedMaxPool2d,
+        LogSoftmax, SoftmaxGrad, SgdStep, AdamStep, Unscale, UpdateScale, ForeachCopy, ForeachAdd,
+        ForeachFill, ForeachClamp, TotalNorm, ClipWithNorm, ViewAs, Permute, Expand, StridedSlice,
+        SliceGrad, Fused, FusedConv2d, FusedConv2dInputGrad, PackConvWeight, FusedMaxPool2d,
         FusedMaxPool2dGrad, FusedLinear, FusedLinearInputGrad, FusedBatchNorm, FusedBatchNormGrad,
         LogSoftmaxGather, LogSoftmaxGatherGrad, ToDevice, ToMemoryFormat, After>;
 #undef REPRISE_ITEM

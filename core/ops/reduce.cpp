@@ -95,14 +95,26 @@ Metas infer_softmax(std::string_view name, std::span<const Meta> in, int dim) {
 Metas Softmax::infer(std::span<const Meta> in) const { return infer_softmax(name, in, dim); }
 Metas LogSoftmax::infer(std::span<const Meta> in) const { return infer_softmax(name, in, dim); }
 
+Metas SoftmaxGrad::infer(std::span<const Meta> in) const {
+  check_count(name, in, 2);
+  check_floating(name, in);
+  const Shape& y = in[0].shape;
+  check_dim(name, dim, std::max(y.dim(), 1));
+  check(in[1].shape == y && in[0].is_contiguous() && in[1].is_contiguous(), ErrorKind::Shape, name,
+        ": expected y and gy, both dense, of one shape, got ", y, " and ", in[1].shape);
+  return {Meta(y, in[0].dtype)};
+}
+
 Tensors Softmax::vjp(const Vjp& v) const {
   const Tensor &gy = v.gy[0], &y = v.out[0];
+  if (!grad_enabled()) return {apply(SoftmaxGrad{dim, false}, y, gy.contiguous())};
   return {y * (gy - sum(gy * y, dim, true))};
 }
 
 Tensors LogSoftmax::vjp(const Vjp& v) const {
-  const Tensor& gy = v.gy[0];
-  return {gy - exp(v.out[0]) * sum(gy, dim, true)};
+  const Tensor &gy = v.gy[0], &y = v.out[0];
+  if (!grad_enabled()) return {apply(SoftmaxGrad{dim, true}, y, gy.contiguous())};
+  return {gy - exp(y) * sum(gy, dim, true)};
 }
 
 // ---- public functions

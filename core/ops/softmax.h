@@ -31,4 +31,19 @@ struct LogSoftmax {
   Tensors vjp(const Vjp& v) const;
 };
 
+/// (y, gy) -> the gradient with respect to x, where y is the softmax of x along `dim`, or with
+/// `log` its logarithm; all of them dense, row-major. For plain backward: it has no gradient.
+struct SoftmaxGrad {
+  int dim;
+  bool log = false;
+  static constexpr std::string_view name = "softmax_grad";
+  static constexpr bool half_on_cuda = true;
+  static constexpr unsigned overwrites = 0b11;
+  auto tie() const { return std::tuple(Attr("dim", dim), Attr("log", log)); }
+  Metas infer(std::span<const Meta> in) const;
+  size_t workspace(std::span<const Meta> in, Device device) const;
+  void cpu(const Launch& l) const;
+  void cuda(const Launch& l) const;
+};
+
 }  // namespace reprise

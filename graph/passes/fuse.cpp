@@ -9,7 +9,7 @@
 #include "../../core/ops/fused_norm.h"
 #include "../../core/ops/index.h"
 #include "../../core/ops/pool.h"
-#include "../../core/ops/reduce.h"
+#include "../../core/ops/softmax.h"
 #include "../../core/ops/view.h"
 #include "passes.h"
 #include "rewrite.h"
@@ -141,22 +141,15 @@ bool linear_input_grad(Rewriter& r, const Call& call) {
   return r.replace(call, FusedLinearInputGrad{A}, {product->in[0], product->in[1], call.in[1]});
 }
 
-/// What LogSoftmax's vjp makes of the gradient of gather: g at the index, less exp(y) * sum(that).
+/// What LogSoftmax's vjp makes of the gradient of gather: g at the index, less exp(y) * g.
 bool log_softmax_gather(Rewriter& r, const Call& call) {
-  const Call* placed = r.made_by<GatherGrad>(call.in[0]);
-  const Call* product = r.made_by<Mul>(call.in[1]);
-  if (placed == nullptr || product == nullptr) return false;
-  if (misses_rounding<LogSoftmaxGatherGrad>(r, call)) return false;
-  const Call* y = r.made_by<Exp>(product->in[0]);
-  const Call* repeated = r.made_by<Expand>(product->in[1]);
-  const Call* total = repeated == nullptr ? nullptr : r.made_by<Sum>(repeated->in[0]);
-  if (y == nullptr || total == nullptr || total->in[0] != call.in[0]) return false;
-  const int dim = as<GatherGrad>(*placed->op)->dim;
-  const Sum& sum = *as<Sum>(*total->op);
-  Shape one_each = r.meta(y->in[0]).shape;
-  one_each[static_cast<size_t>(dim)] = 1;
-  return r.meta(placed->in[0]).shape == one_each && sum.dims == Shape{dim} && sum.keepdim &&
-         r.replace(call, LogSoftmaxGatherGrad{dim}, {y->in[0], placed->in[1], placed->in[0]});
+  const SoftmaxGrad& op = *as<SoftmaxGrad>(*call.op);
+  const Call* placed = r.made_by<GatherGrad>(call.in[1]);
+  if (!op.log || placed == nullptr || as<GatherGrad>(*placed->op)->dim != op.dim) return false;
+  Shape one_each = r.meta(call.in[0]).shape;
+  one_each[static_cast<size_t>(op.dim)] = 1;
+  return r.meta(placed->in[0]).shape == one_each &&
+         r.replace(call, LogSoftmaxGatherGrad{op.dim}, {call.in[0], placed->in[1], placed->in[0]});
 }
 
 /// Only where the largest value was positive does its window get a gradient: the small result of
@@ -253,7 +246,7 @@ Graph fuse(Graph graph) {
       Rule{"linear_input_grad_gelu", GeluGrad::name, linear_input_grad<Activation::gelu>},
       Rule{"linear_input_grad_gelu_tanh", GeluTanhGrad::name,
            linear_input_grad<Activation::gelu_tanh>},
-      Rule{"log_softmax_gather_grad", Sub::name, log_softmax_gather},
+      Rule{"log_softmax_gather_grad", SoftmaxGrad::name, log_softmax_gather},
       Rule{"mask_before_pool_grad", ReluGrad::name, mask_before_pool_grad},
   };
   return rewrite(std::move(graph), kRules);

@@ -44,13 +44,9 @@ struct LineOf {
     most = p.most[line];
     log_sum = p.log_sum[line];
   }
-  /// Of log_softmax each step is rounded, as those of the single ops are.
-  template <class T>
-  __device__ T grad(T x, int64_t k, bool is_log) const {
-    const auto value = static_cast<A>(x), placed = k == picked ? g : A(0);
-    if (!is_log) return static_cast<T>(placed - std::exp((value - most) - log_sum) * g);
-    const auto probability = static_cast<A>(static_cast<T>(std::exp(value)));
-    return static_cast<T>(placed - static_cast<A>(static_cast<T>(probability * g)));
+  __device__ A grad(A x, int64_t k) const {
+    const A share = std::exp((x - most) - log_sum) * g;
+    return (k == picked ? g : A(0)) - share;
   }
 };
 
@@ -66,7 +62,7 @@ __global__ void log_softmax_gather_grad(T* gx, Picked<T> p, int64_t numel, Index
     unrolled<W>([&](int e) {
       if (e > 0 && along == 0) line = LineOf<A>(p, place, e);
       const int64_t k = place.of[4] + e * along;
-      v[e] = line.grad(v[e], k, p.most == nullptr);
+      v[e] = static_cast<T>(line.grad(static_cast<A>(v[e]), k));
       if (k == 0 && static_cast<uint64_t>(line.picked) >= static_cast<uint64_t>(p.size))
         check.report(line.picked, (i + e) / (p.size * p.inner) * p.inner + (i + e) % p.inner);
     });

@@ -3,44 +3,25 @@
 // gradient, of one channel in row-major order, of W neighbouring ones in channels-last. I counts
 // elements: 32 bits where all of them fit.
 
-#include <bit>
 #include <limits>
 
 #include "../../core/op.h"
 #include "../../core/ops/pool.h"
+#include "divider.cuh"
 #include "launch.cuh"
 #include "pack.cuh"
 #include "visit.h"
 
 namespace reprise::cuda {
 
-/// Divides numbers that are not negative: those of 32 bits by a multiplication (Granlund and
-/// Montgomery, 1994).
+/// Divides numbers that are not negative.
 template <class I>
-struct PoolDivisor {
-  I by;
+struct PoolDivider : Divider<std::make_unsigned_t<I>> {
+  using Count = std::make_unsigned_t<I>;
 
-  explicit PoolDivisor(I divisor) : by(divisor) {}
-  __device__ I quotient(I n) const { return n / by; }
-};
-
-template <>
-struct PoolDivisor<int32_t> {
-  int32_t by;
-  int shift;
-  uint32_t factor;
-
-  explicit PoolDivisor(int32_t divisor)
-      : by(divisor),
-        shift(std::bit_width(static_cast<uint32_t>(divisor) - 1) - 1),
-        factor(by == 1 ? 0
-                       : static_cast<uint32_t>((uint64_t{1} << (32 + shift)) /
-                                               static_cast<uint32_t>(by)) +
-                             1) {}
-  __device__ int32_t quotient(int32_t n) const {
-    if (by == 1) return n;
-    const uint64_t product = uint64_t{static_cast<uint32_t>(n)} * factor;
-    return static_cast<int32_t>(static_cast<uint32_t>(product >> 32) >> shift);
+  explicit PoolDivider(I by) : Divider<Count>(static_cast<Count>(by)) {}
+  __device__ I quotient(I n) const {
+    return static_cast<I>(Divider<Count>::quotient(static_cast<Count>(n)));
   }
 };
 
@@ -48,7 +29,7 @@ struct PoolDivisor<int32_t> {
 template <class I>
 struct PoolAxis {
   I in, out, kernel, stride, padding, dilation;
-  PoolDivisor<I> by_in{in}, by_out{out}, by_stride{stride};
+  PoolDivider<I> by_in{in}, by_out{out}, by_stride{stride};
 
   __device__ I start(I i) const { return i * stride - padding; }
   /// First place of window i in the image: start, start + dilation, ...
@@ -75,7 +56,7 @@ struct PoolWindow {
   PoolAxis<I> rows, columns;
   int64_t images;  // planes in row-major order; with all their channels in channels-last
   I channels;      // of a pixel, side by side: 1 in row-major order
-  PoolDivisor<I> by_channels{channels};
+  PoolDivider<I> by_channels{channels};
 
   __device__ I pixels() const { return rows.in * columns.in; }
   __device__ I results() const { return rows.out * columns.out; }
@@ -118,15 +99,15 @@ struct PoolPlace {
   __device__ I at(I pixels, I p) const { return first(pixels) + p * channels; }
 
  private:
-  __device__ PoolPlace(const PoolWindow<I>& window, I i, const PoolDivisor<I>& height,
-                       const PoolDivisor<I>& width)
+  __device__ PoolPlace(const PoolWindow<I>& window, I i, const PoolDivider<I>& height,
+                       const PoolDivider<I>& width)
       : channels(window.channels) {
     const I pixel = window.by_channels.quotient(i);
     channel = i - pixel * channels;
     const I line = width.quotient(pixel);
-    column = pixel - line * width.by;
+    column = pixel - line * static_cast<I>(width.divisor);
     image = height.quotient(line);
-    row = line - image * height.by;
+    row = line - image * static_cast<I>(height.divisor);
   }
 };
 

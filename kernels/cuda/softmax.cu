@@ -61,14 +61,10 @@ void reduce_and_scale(const Launch& l, const View& dense, int dim, bool log) {
   constexpr int kWidth = kPack<T>;
   T* y = l.out[0].as<T>();
   const int64_t numel = e.lines() * e.n;
-  Offsets<1> line_of;
-  line_of.push(e.inner, {1});
-  line_of.push(e.n, {0});
-  line_of.push(e.outer, {e.inner});
   const bool packs =
       (e.inner == 1 ? e.n : e.inner) % kWidth == 0 && fit_packs(dense.data, l.out[0].data);
   launch(l.stream, blocks_for(numel, packs ? kWidth : 1), kThreads,
-         packs ? scale_lines<T, kWidth> : scale_lines<T, 1>, y, dense.as<T>(), lines, line_of,
+         packs ? scale_lines<T, kWidth> : scale_lines<T, 1>, y, dense.as<T>(), lines, lines_of(e),
          numel, e.inner == 1, log);
 }
 

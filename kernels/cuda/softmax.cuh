@@ -7,6 +7,7 @@
 #include "../../core/half.h"
 #include "../../core/shape.h"
 #include "acc.cuh"
+#include "offsets.cuh"
 #include "pack.cuh"
 #include "warp.cuh"
 
@@ -23,6 +24,15 @@ struct Extents {
   }
   int64_t lines() const { return outer * inner; }
 };
+
+/// The line of each element.
+inline Offsets<1> lines_of(const Extents& e) {
+  Offsets<1> line_of;
+  line_of.push(e.inner, {1});
+  line_of.push(e.n, {0});
+  line_of.push(e.outer, {e.inner});
+  return line_of;
+}
 
 template <class A>
 constexpr A lowest() {

@@ -1,10 +1,8 @@
 // Softmax of rows that are read once: a group of threads keeps a row in registers, a block keeps
 // what is left of a long one in shared memory.
 
-#include <bit>
-
 #include "on_device.h"
-#include "softmax.cuh"
+#include "softmax_row.cuh"
 
 namespace reprise::cuda {
 namespace {
@@ -16,50 +14,6 @@ constexpr int kMostThreads = 1024;
 
 /// Threads of a block in which each keeps so many packs.
 constexpr int most_threads(int packs) { return packs == kRowPacks ? kThreads : kMostThreads; }
-
-/// The elements of a row that fall to one thread: packs that are `threads` apart. Where rows are
-/// not of whole packs, what counts as a pack are elements `apart`, so that neighbours read
-/// neighbours. Dense: packs lie aligned. (A kernel for both would store element by element.)
-template <class T, bool Dense>
-struct RowOfThread {
-  using A = Acc<T>;
-  static constexpr int kWidth = kPack<T>;
-  int begin, end, step, apart;
-
-  __device__ RowOfThread(int rank, int n, int threads)
-      : begin(rank * kWidth), end(n), step(threads * kWidth), apart(1) {
-    if (Dense || n % kWidth == 0) return;
-    begin = rank;
-    apart = threads;
-  }
-
-  __device__ void load(A (&v)[kWidth], const T* row, int u) const {
-    const int i = begin + u * step;
-    unrolled<kWidth>([&](int e) { v[e] = lowest<A>(); });
-    if constexpr (Dense) {
-      if (i >= end) return;
-      T pack[kWidth];
-      load_pack(pack, row + i);
-      unrolled<kWidth>([&](int e) { v[e] = static_cast<A>(pack[e]); });
-    } else {
-      unrolled<kWidth>([&](int e) {
-        if (i + e * apart < end) v[e] = static_cast<A>(row[i + e * apart]);
-      });
-    }
-  }
-  __device__ void store(T* row, int u, const A (&v)[kWidth], const Scale<A>& scale) const {
-    const int i = begin + u * step;
-    T pack[kWidth];
-    unrolled<kWidth>([&](int e) { pack[e] = static_cast<T>(scale(v[e])); });
-    if constexpr (Dense) {
-      if (i < end) store_pack(row + i, pack);
-    } else {
-      unrolled<kWidth>([&](int e) {
-        if (i + e * apart < end) row[i + e * apart] = pack[e];
-      });
-    }
-  }
-};
 
 /// Each thread keeps `Packs` packs in registers and `more` in shared memory.
 template <class T, int Packs, bool Dense>
@@ -73,10 +27,10 @@ __global__ void __launch_bounds__(most_threads(Packs))
   const RowOfThread<T, Dense> mine(rank, row < rows ? static_cast<int>(n) : 0, threads);
   Kept v[Packs], *const shared = dynamic_shared<Kept>() + rank;
   A most = lowest<A>(), sum = 0;
-  unrolled<Packs>([&](int u) { mine.load(v[u], x + row * n, u); });
+  unrolled<Packs>([&](int u) { mine.load(v[u], x + row * n, u, lowest<A>()); });
   for (int u = 0; u < more; ++u) {
     Kept& kept = shared[u * threads];
-    mine.load(kept, x + row * n, Packs + u);
+    mine.load(kept, x + row * n, Packs + u, lowest<A>());
     unrolled<kWidth>([&](int e) { most = Larger()(kept[e], most); });
   }
   unrolled<Packs * kWidth>([&](int k) { most = Larger()(v[k / kWidth][k % kWidth], most); });
@@ -91,19 +45,11 @@ __global__ void __launch_bounds__(most_threads(Packs))
   for (int u = 0; u < more; ++u) mine.store(y + row * n, Packs + u, shared[u * threads], scale);
 }
 
-/// Threads that keep a row together, `kept` elements each; 0 when it is too long.
-int threads_of_row(int64_t n, int64_t kept) {
-  const int64_t needed = (n + kept - 1) / kept;
-  if (needed > kMostThreads) return 0;
-  if (needed > kWarp) return static_cast<int>((needed + kWarp - 1) / kWarp * kWarp);
-  return static_cast<int>(std::bit_ceil(static_cast<uint64_t>(needed)));
-}
-
 }  // namespace
 
 template <class T>
 bool row_fits_registers(int64_t n) {
-  return threads_of_row(n, kLongRowPacks<T> * kPack<T>) != 0;
+  return threads_of_row(n, kLongRowPacks<T> * kPack<T>, kMostThreads) != 0;
 }
 template bool row_fits_registers<float>(int64_t n);
 template bool row_fits_registers<double>(int64_t n);
@@ -130,9 +76,9 @@ bool try_softmax_rows(Stream stream, const Extents& e, T* y, const T* x, bool lo
            threads, static_cast<int>(more), log);
     return true;
   };
-  const int few = threads_of_row(e.n, kRowPacks * kWidth);
-  if (few != 0 && few <= int{kThreads}) return keep.template operator()<kRowPacks>(few, 0);
-  const int many = threads_of_row(e.n, kLongRowPacks<T> * kWidth);
+  const int few = threads_of_row(e.n, kRowPacks * kWidth, kThreads);
+  if (few != 0) return keep.template operator()<kRowPacks>(few, 0);
+  const int many = threads_of_row(e.n, kLongRowPacks<T> * kWidth, kMostThreads);
   if (many != 0) return keep.template operator()<kLongRowPacks<T>>(many, 0);
   const int64_t more = blocks(e.n, kMostThreads * kWidth) - int64_t{kLongRowPacks<T>};
   constexpr int64_t kReduced = 2048;  // bytes for group_reduce

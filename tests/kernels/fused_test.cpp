@@ -3,6 +3,7 @@
 #include "../../core/ops/fused_linear.h"
 #include "../../core/ops/fused_loss.h"
 #include "../../core/ops/index.h"
+#include "../../core/ops/softmax.h"
 #include "fused_programs.h"
 
 namespace reprise::op_testing {
@@ -191,6 +192,7 @@ TEST(LogSoftmaxGatherGrad, HasTheBitsOfTheSingleOps) {
       on_every_isa([&] {
         const Tensor gy = apply(GatherGrad{1, shape}, g, index);
         const Tensor expected = gy - exp(y) * sum(gy, {1}, true);
+        expect_same_bits(apply(SoftmaxGrad{1, true}, y, gy), expected);  // from which it is fused
         expect_same_bits(apply(LogSoftmaxGatherGrad{1}, y, index, g), expected);
         const Tensor apart = transpose(transpose(y, 0, 1).contiguous(), 0, 1);
         expect_same_bits(apply(LogSoftmaxGatherGrad{1}, apart, index, g), expected);

@@ -1,5 +1,7 @@
 // Softmax and LogSoftmax against plain loops in double.
 
+#include "../../core/ops/softmax.h"
+#include "../../autograd/tape.h"
 #include "../../core/dispatch.h"
 #include "../../core/ops/fused_loss.h"
 #include "op_testing.h"
@@ -54,6 +56,25 @@ TEST(Softmax, LongRowsAndColumns) {
     check_softmax(sample({3, 5000}));
     check_softmax(sample({5000, 3}));
     check_softmax(sample({3, 5000}, float64));
+  });
+}
+
+TEST(Softmax, GradientsAreThoseOfSingleOps) {
+  const NoGradGuard no_grad;
+  on_every_isa([] {
+    for (const Shape& shape : {Shape{7}, {3, 75}, {2, 70, 3}, {3, 5000}, {2100, 5}, {2, 9, 1500}}) {
+      const Tensor x = sample(shape, float64), gy = sample(shape, float64, 2);
+      for (int d = 0; d < x.dim(); ++d) {
+        SCOPED_TRACE(text("softmax of ", shape, " over ", d));
+        const Tensor y = softmax(x, d), log_y = log_softmax(x, d);
+        const Array plain = array_of(y * (gy - sum(gy * y, d, true)));
+        const Array log_plain = array_of(gy - exp(log_y) * sum(gy, d, true));
+        expect_close(apply(SoftmaxGrad{d, false}, y, gy), plain, 1e-14);
+        expect_close(apply(SoftmaxGrad{d, true}, log_y, gy), log_plain, 1e-13);
+        const Tensor y32 = y.to(float32), gy32 = gy.to(float32);
+        expect_close(apply(SoftmaxGrad{d, false}, y32, gy32), plain, 1e-6);
+      }
+    }
   });
 }
 

@@ -139,4 +139,42 @@ REPRISE_ROW(LogSoftmax,
                 "log_softmax_middle", [](const Tensor& x) { return Tensors{log_softmax(x, 1)}; },
                 [](const Array& x) { return softmax_over(x, 1, true); }))
 
+/// Of y, which need not be a softmax, and gy over dim `d`.
+inline Array softmax_grad_over(const Array& y, const Array& gy, size_t d, bool logarithm) {
+  Shape shape = y.shape;
+  shape[d] = 1;
+  Array sum(shape), gx(y.shape);
+  const auto line = [d](Shape i) { return i[d] = 0, i; };
+  for_each_index(y.shape, [&](const Shape& i) {
+    sum.at(line(i)) += logarithm ? gy.at(i) : gy.at(i) * y.at(i);
+  });
+  for_each_index(y.shape, [&](const Shape& i) {
+    const double total = sum.at(line(i));
+    gx.at(i) = logarithm ? gy.at(i) - std::exp(y.at(i)) * total : y.at(i) * (gy.at(i) - total);
+  });
+  return gx;
+}
+
+inline OpRow softmax_grad_row(std::string name, int dim, bool logarithm) {
+  OpRow row;
+  row.name = std::move(name);
+  row.f = [=](const Tensors& in) {
+    const SoftmaxGrad op{dim, logarithm};
+    return Tensors{apply(op, in[0].contiguous(), in[1].contiguous())};
+  };
+  row.reference = [=](const Arrays& in) {
+    return Arrays{softmax_grad_over(in[0], in[1], static_cast<size_t>(dim), logarithm)};
+  };
+  row.operands = {{{3, 7, 5}}, {{3, 7, 5}}};
+  row.sizes = {{{{8, 16, 16}}, {{8, 16, 16}}},
+               {{{32, 64, 64}}, {{32, 64, 64}}},
+               {{{128, 64, 784}}, {{128, 64, 784}}}};
+  return not_differentiable(row);
+}
+
+REPRISE_ROW(SoftmaxGrad, softmax_grad_row("softmax_grad", 2, false),
+            softmax_grad_row("softmax_grad_middle", 1, false),
+            softmax_grad_row("log_softmax_grad", 2, true),
+            softmax_grad_row("log_softmax_grad_middle", 1, true))
+
 }  // namespace reprise::op_rows

@@ -135,9 +135,66 @@ void columns(T* y, const T* x, int64_t n, int64_t row, int64_t columns) {
   }
 }
 
+/// The terms of the sum over a line that its gradients share.
+template <bool Log, class V>
+REPRISE_INLINE V grad_term(const V& y, const V& gy) {
+  return Log ? gy : gy * y;
+}
+template <bool Log, class V>
+REPRISE_INLINE V grad(const V& y, const V& gy, const V& total) {
+  return Log ? gy - exp(y) * total : y * (gy - total);
+}
+
+template <bool Log, class T>
+void grad_rows(T* gx, const T* y, const T* gy, int64_t rows, int64_t n) {
+  for (; rows > 0; --rows, gx += n, y += n, gy += n) {
+    double total = 0;
+    for (int64_t begin = 0; begin < n; begin += kSumBlock) {
+      const int64_t end = n - begin < kSumBlock ? n : begin + kSumBlock;
+      Vec<T> part{};
+      for (int64_t i = begin; i < end; i += kWidth<T>) {
+        part += first_lanes(grad_term<Log>(load_n(y + i, end - i), load_n(gy + i, end - i)),
+                            end - i, T(0));
+      }
+      total += static_cast<double>(sum(part));
+    }
+    const Vec<T> all = broadcast(static_cast<T>(total));
+    for (int64_t i = 0; i < n; i += kWidth<T>) {
+      store_n(gx + i, grad<Log>(load_n(y + i, n - i), load_n(gy + i, n - i), all), n - i);
+    }
+  }
+}
+
+template <bool Log, class T>
+void grad_columns(T* gx, const T* y, const T* gy, int64_t n, int64_t row, int64_t columns) {
+  T total[kSoftmaxColumns], part[kSoftmaxColumns];
+  each_vector<T>(columns, [&](int64_t j, int64_t) { store(total + j, Vec<T>{}); });
+  for (int64_t begin = 0; begin < n; begin += kSumBlock) {
+    const int64_t end = n - begin < kSumBlock ? n : begin + kSumBlock;
+    each_vector<T>(columns, [&](int64_t j, int64_t) { store(part + j, Vec<T>{}); });
+    for (int64_t i = begin; i < end; ++i) {
+      each_vector<T>(columns, [&](int64_t j, int64_t lanes) {
+        const int64_t at = i * row + j;
+        const Vec<T> term = grad_term<Log>(load_n(y + at, lanes), load_n(gy + at, lanes));
+        store(part + j, load(part + j) + term);
+      });
+    }
+    each_vector<T>(columns,
+                   [&](int64_t j, int64_t) { store(total + j, load(total + j) + load(part + j)); });
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    each_vector<T>(columns, [&](int64_t j, int64_t lanes) {
+      const int64_t at = i * row + j;
+      const Vec<T> all = load(total + j);
+      store_n(gx + at, grad<Log>(load_n(y + at, lanes), load_n(gy + at, lanes), all), lanes);
+    });
+  }
+}
+
 template <class T>
 constexpr SoftmaxKernels<T> kernels() {
-  return {rows<false, T>, rows<true, T>, columns<false, T>, columns<true, T>};
+  return {rows<false, T>,      rows<true, T>,      columns<false, T>,      columns<true, T>,
+          grad_rows<false, T>, grad_rows<true, T>, grad_columns<false, T>, grad_columns<true, T>};
 }
 
 extern const SoftmaxTable softmax_table;

@@ -16,14 +16,14 @@ struct Case {
 };
 
 // 36864 floats, or 18432 doubles, take 48 KiB of shared memory besides what reductions take.
-const Case kCases[] = {{{}, 0},           {{0, 4}, 1},      {{1}, 0},          {{300, 3}, 1},
-                       {{9, 16}, 1},      {{7, 33}, 1},     {{3, 511}, 1},     {{2, 520}, 1},
-                       {{2, 4100}, 1},    {{1, 40000}, 0},  {{1, 36864}, 1},   {{1, 18432}, 1},
-                       {{2, 32772}, 1},   {{1, 70001}, 1},  {{3, 5, 7}, 1},    {{2, 60, 36}, 1},
-                       {{2, 100, 36}, 1}, {{3, 300, 8}, 1}, {{2, 2500, 5}, 1}, {{600, 4}, 0},
-                       {{2, 130, 3}, 1},  {{40, 260}, 0},   {{1, 700, 16}, 1}, {{1, 1030, 9}, 1},
-                       {{1, 3000, 4}, 1}, {{2, 24580}, 1},  {{0, 3, 2}, 1},    {{2, 3, 0}, 1},
-                       {{1, 3, 4, 5}, 1}, {{2, 100, 6}, 1}, {{1, 1500, 34}, 1}};
+const Case kCases[] = {
+    {{}, 0},           {{0, 4}, 1},       {{1}, 0},          {{300, 3}, 1},     {{9, 16}, 1},
+    {{7, 33}, 1},      {{3, 511}, 1},     {{2, 520}, 1},     {{2, 4100}, 1},    {{1, 40000}, 0},
+    {{1, 36864}, 1},   {{1, 18432}, 1},   {{2, 32772}, 1},   {{1, 70001}, 1},   {{3, 5, 7}, 1},
+    {{2, 60, 36}, 1},  {{2, 100, 36}, 1}, {{3, 300, 8}, 1},  {{2, 2500, 5}, 1}, {{600, 4}, 0},
+    {{2, 130, 3}, 1},  {{40, 260}, 0},    {{1, 700, 16}, 1}, {{1, 1030, 9}, 1}, {{1, 3000, 4}, 1},
+    {{2, 24580}, 1},   {{2, 12288}, 1},   {{3, 12292}, 1},   {{0, 3, 2}, 1},    {{2, 3, 0}, 1},
+    {{1, 3, 4, 5}, 1}, {{2, 100, 6}, 1},  {{1, 1500, 34}, 1}};
 
 // The most that columns may have, and one more: in registers, in shared memory besides as lines of
 // the cache, halves and quarters of them; for packs and, with odd sizes, single elements.
@@ -40,9 +40,15 @@ void expect_as_on_the_cpu(std::span<const Case> cases) {
       const double tolerance = dtype == float32 ? 2e-6 : 1e-14;
       expect_op_on_device(Softmax{c.dim}, {x}, tolerance);
       expect_op_on_device(LogSoftmax{c.dim}, {x}, tolerance * 4);
+      const Tensor gy = sample(c.shape, dtype, 2);
+      expect_op_on_device(SoftmaxGrad{c.dim, false}, {softmax(x, c.dim), gy}, tolerance);
+      expect_op_on_device(SoftmaxGrad{c.dim, true}, {log_softmax(x, c.dim), gy}, tolerance * 4);
     }
     expect_op_in_16_bits(Softmax{c.dim}, {sample(c.shape)}, 1e-5);
     expect_op_in_16_bits(LogSoftmax{c.dim}, {sample(c.shape)}, 1e-5);
+    const Tensor y = log_softmax(sample(c.shape), c.dim), gy = sample(c.shape, float32, 2);
+    expect_op_in_16_bits(SoftmaxGrad{c.dim, true}, {y, gy}, 1e-5);
+    expect_op_in_16_bits(SoftmaxGrad{c.dim, false}, {exp(y), gy}, 1e-5);
   }
 }
 
