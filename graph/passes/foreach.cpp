@@ -35,7 +35,7 @@ OpRef sums_together(const Graph& graph, const Call& call) {
   return is_sum ? Model(ForeachAdd{}).keep() : OpRef();
 }
 
-OpRef fills_together(const Graph& graph, const Call& call) {
+OpRef fills_together(const Graph&, const Call& call) {
   const Full* fill = as<Full>(*call.op);
   const bool is_fill = fill != nullptr && call.into != kNoValue && is_floating_point(fill->dtype);
   return is_fill ? Model(ForeachFill{fill->value.to<double>()}).keep() : OpRef();

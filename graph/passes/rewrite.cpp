@@ -6,11 +6,6 @@
 #include "../../core/ops/elementwise.h"
 
 namespace reprise::passes {
-namespace {
-
-size_t index(ValueId id) { return static_cast<size_t>(id); }
-
-}  // namespace
 
 Rewriter::Rewriter(Graph graph)
     : graph_(std::move(graph)),
