@@ -2,6 +2,7 @@
 
 #include "../core/autocast.h"
 #include "../core/ops.h"
+#include "../core/ops/beside.h"
 #include "gradient.h"
 #include "pass.h"
 #include "tape.h"
@@ -19,7 +20,7 @@ Tensor root_gradient(std::string_view caller, const Tensor& root, const Tensors&
           root.shape(), " has more than one element and needs a gradient of its shape");
     return ones_like(root);
   }
-  const Tensor& g = given[i];
+  Tensor g = detail::beside(root, given[i]);
   check(g.shape() == root.shape(), ErrorKind::Shape, caller, ": expected a gradient of shape ",
         root.shape(), ", got ", g.shape());
   check(g.dtype() == root.dtype(), ErrorKind::DType, caller, ": expected a gradient of ",

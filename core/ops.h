@@ -41,7 +41,8 @@ REPRISE_API Tensor sub(const Tensor& a, const Tensor& b);
 REPRISE_API Tensor mul(const Tensor& a, const Tensor& b);
 /// True division: integers become float32.
 REPRISE_API Tensor div(const Tensor& a, const Tensor& b);
-/// a - b * floor(a / b), with the sign of b. An integer modulo 0: Value error, on a GPU 0.
+/// a - b * floor(a / b), with the sign of b. An integer modulo 0: Value error, but 0
+/// where the divisor lies in the memory of a GPU.
 REPRISE_API Tensor remainder(const Tensor& a, const Tensor& b);
 /// Integers become float32.
 REPRISE_API Tensor pow(const Tensor& a, const Tensor& b);

@@ -3,10 +3,15 @@
 
 #include "../dispatch.h"
 #include "../ops.h"
+#include "beside.h"
 #include "create.h"
 #include "elementwise.h"
 
 namespace reprise {
+
+using detail::beside;
+using detail::is_number_beside;
+
 namespace {
 
 /// The dtype in which an op computes: bool counts as int64 in arithmetic, integers as float32 where
@@ -28,10 +33,21 @@ Tensor expand_to(const Tensor& x, const Shape& shape) {
   return x.shape() == shape ? x : expand(x, shape);
 }
 
-/// A number on the CPU may stand beside a tensor of a GPU.
-Tensor beside(const Tensor& other, const Tensor& x) {
-  const bool is_number = x.dim() == 0 && x.device() == Device::cpu() && x.has_data();
-  return is_number && other.device().kind == Device::Kind::cuda ? x.to(other.device()) : x;
+/// The kernel of a GPU cannot refuse an integer modulo 0, but of a number it is known here.
+template <class T>
+void check_number(const Tensor& x, const Scalar& s, DType dtype) {
+  if constexpr (std::is_same_v<T, Remainder>) {
+    if (x.device().kind != Device::Kind::cuda || is_floating_point(dtype) || x.numel() == 0) return;
+    const bool is_zero = visit_dtype(dtype, [&]<class V>() { return s.to<V>() == V(0); });
+    check(!is_zero, ErrorKind::Value, Remainder::by_zero);
+  }
+}
+
+/// `y` as the second operand of T beside `x`, computed in `dtype`.
+template <class T>
+Tensor operand_beside(const Tensor& x, const Tensor& y, DType dtype) {
+  if (is_number_beside(x, y) && !y.is_traced()) check_number<T>(x, y.scalar(), dtype);
+  return beside(x, y);
 }
 
 template <class T>
@@ -40,7 +56,8 @@ Tensor binary(const Tensor& x, const Tensor& y) {
       T::name,
       [](const Tensor& a, const Tensor& b) {
         if (a.device() != b.device()) [[unlikely]] {
-          const Tensor here = beside(b, a), there = beside(a, b);
+          const Tensor here = beside(b, a);
+          const Tensor there = operand_beside<T>(a, b, working_dtype<T>(result_type(a, b)));
           if (here.device() == there.device()) return binary<T>(here, there);
         }
         const DType dtype = working_dtype<T>(result_type(a, b));
@@ -58,7 +75,13 @@ Tensor like(const Tensor& x, const Scalar& s, DType dtype) {
 template <class T>
 Tensor binary(const Tensor& x, const Scalar& s) {
   return composite(
-      T::name, [s](const Tensor& a) { return binary<T>(a, like(a, s, result_type(a, s))); }, x);
+      T::name,
+      [s](const Tensor& a) {
+        const DType dtype = result_type(a, s);
+        check_number<T>(a, s, dtype);
+        return binary<T>(a, like(a, s, dtype));
+      },
+      x);
 }
 template <class T>
 Tensor binary(const Scalar& s, const Tensor& x) {
@@ -115,15 +138,27 @@ Tensor div(Scalar a, const Tensor& b) {  // autocast knows this one as another f
       b);
 }
 
+namespace {
+
+/// Of operands on one device.
+Tensor where_of(const Tensor& condition, const Tensor& a, const Tensor& b) {
+  const DType dtype = result_type(a, b);
+  const Shape shape =
+      broadcast_shapes("where", condition.shape(), broadcast_shapes("where", a.shape(), b.shape()));
+  return apply(Where{}, expand_to(condition, shape), expand_to(a.to(dtype), shape),
+               expand_to(b.to(dtype), shape));
+}
+
+}  // namespace
+
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   return composite(
       "where",
       [](const Tensor& c, const Tensor& x, const Tensor& y) {
-        const DType dtype = result_type(x, y);
-        const Shape shape =
-            broadcast_shapes("where", c.shape(), broadcast_shapes("where", x.shape(), y.shape()));
-        return apply(Where{}, expand_to(c, shape), expand_to(x.to(dtype), shape),
-                     expand_to(y.to(dtype), shape));
+        if (c.device() == x.device() && x.device() == y.device()) return where_of(c, x, y);
+        constexpr Device cpu = Device::cpu();
+        const Tensor& there = c.device() != cpu ? c : x.device() != cpu ? x : y;
+        return where_of(beside(there, c), beside(there, x), beside(there, y));
       },
       condition, a, b);
 }
@@ -176,7 +211,7 @@ Tensor& in_place(Tensor& x, const Tensor& y) {
   check(!x.is_symbolic(), ErrorKind::Graph, T::name,
         "_: a symbolic tensor cannot be changed in place; use the form without _");
   check_fits(T::name, x, y);
-  const Tensor other = expand_to(y.to(x.dtype()), x.shape());
+  const Tensor other = expand_to(operand_beside<T>(x, y.to(x.dtype()), x.dtype()), x.shape());
   apply_in_place(T{}, x, other);
   return x;
 }
@@ -186,7 +221,9 @@ Tensor& in_place(Tensor& x, const Tensor& y) {
 #define REPRISE_IN_PLACE(function, T)                                                 \
   Tensor& Tensor::function(const Tensor& other) { return in_place<T>(*this, other); } \
   Tensor& Tensor::function(Scalar other) {                                            \
-    return in_place<T>(*this, like(*this, other, result_type(*this, other)));         \
+    const DType dtype = result_type(*this, other);                                    \
+    check_number<T>(*this, other, dtype);                                             \
+    return in_place<T>(*this, like(*this, other, dtype));                             \
   }
 REPRISE_IN_PLACE(add_, Add)
 REPRISE_IN_PLACE(sub_, Sub)

@@ -151,6 +151,8 @@ struct Div : Elementwise<Div, 2> {
 /// 0 is a Value error on the CPU, 0 on a GPU. The derivative takes floor(a / b) for constant.
 struct Remainder : Elementwise<Remainder, 2> {
   static constexpr std::string_view name = "remainder";
+  static constexpr std::string_view by_zero =
+      "remainder: expected integer divisors other than 0, got a 0";
   static constexpr unsigned save_in = 0b11;
   REPRISE_HD auto f(const auto& a, const auto& b) const { return remainder(a, b); }
   void cpu(const Launch& l) const;

@@ -46,8 +46,7 @@ bool has_zero(const View& view) {
 
 void Remainder::cpu(const Launch& l) const {
   const View& divisor = l.in[1];
-  check(is_floating_point(divisor.meta->dtype) || !has_zero(divisor), ErrorKind::Value,
-        "remainder: expected integer divisors other than 0, got a 0");
+  check(is_floating_point(divisor.meta->dtype) || !has_zero(divisor), ErrorKind::Value, by_zero);
   Elementwise::cpu(l);
 }
 

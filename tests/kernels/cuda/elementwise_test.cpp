@@ -3,6 +3,7 @@
 
 #include "../../../core/ops/elementwise.h"
 
+#include "../../core/expect.h"
 #include "device_testing.h"
 
 namespace reprise::op_testing {
@@ -125,6 +126,30 @@ TEST_F(CudaElementwise, LeavesNeighboursAlone) {
     x->select(1, 0).fill_(-1);
   }
   expect_alike(there, here);
+}
+
+/// Known before the kernel runs.
+TEST_F(CudaElementwise, IntegersModuloTheNumberZeroAreRefused) {
+  for (const Device device : {Device::cpu(), Device::cuda()}) {
+    const auto refused = [](const auto& f) {
+      test::expect_error(f, ErrorKind::Value,
+                         {"remainder: expected integer divisors other than 0, got a 0"});
+    };
+    Tensor x = tensor({5, 6}).to(device), bytes = x.to(uint8);
+    const Tensor zero = tensor(0), none = zeros({0}, {.dtype = int64, .device = device});
+    refused([&] { x % 0; });
+    refused([&] { x % zero; });
+    refused([&] { x %= 0; });
+    refused([&] { x %= zero; });
+    refused([&] { (x > 5) % false; });
+    refused([&] { bytes % 256; });
+    refused([&] { bytes %= tensor(256); });
+    test::expect_tensor(x, tensor({5, 6}));
+    EXPECT_EQ((none % 0).numel() + (none % zero).numel(), 0);
+    test::expect_tensor(x % 4 % tensor(2), tensor({1, 0}));
+    EXPECT_TRUE(std::isnan((x.to(float32) % 0)[0].item<float>()));
+    EXPECT_TRUE(std::isnan((x % 0.0)[0].item<float>()));
+  }
 }
 
 /// A kernel cannot throw, and nobody waits for it: the CPU refuses such divisors.
