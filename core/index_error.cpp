@@ -9,6 +9,11 @@ void fail_index(std::string_view op, int dim, int64_t least, int64_t size, int64
        value, " at position ", position);
 }
 
+void fail_class(int64_t classes, int64_t value, int64_t position) {
+  fail(ErrorKind::Index, "cross_entropy: expected class indices in [0, ", classes, "), got ", value,
+       " at position ", position);
+}
+
 Shape index_of(int64_t i, const Shape& sizes) {
   Shape index = sizes;
   for (size_t d = sizes.size(); d-- > 0;) {

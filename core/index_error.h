@@ -9,6 +9,9 @@ namespace reprise::detail {
 /// is negative. Index error.
 [[noreturn]] REPRISE_API void fail_index(std::string_view op, int dim, int64_t least, int64_t size,
                                          int64_t value, const Shape& position);
+/// "cross_entropy: expected class indices in [0, 10), got 12 at position 3", of the targets in
+/// row-major order. Index error.
+[[noreturn]] REPRISE_API void fail_class(int64_t classes, int64_t value, int64_t position);
 
 /// The index of element `i` in row-major order; counting starts anew behind the last one.
 REPRISE_API Shape index_of(int64_t i, const Shape& sizes);

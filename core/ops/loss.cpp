@@ -1,6 +1,7 @@
 // Losses, composed of plain ops.
 
 #include "../dispatch.h"
+#include "../index_error.h"
 #include "../ops.h"
 #include "fused_loss.h"
 
@@ -26,9 +27,8 @@ void check_target(const Tensor& x, const Tensor& target, int64_t ignore_index) {
   const Tensor dense = target.contiguous();
   const int64_t* index = dense.data<int64_t>();
   for (int64_t i = 0; i < dense.numel(); ++i) {
-    check((index[i] >= 0 && index[i] < classes) || index[i] == ignore_index, ErrorKind::Index,
-          "cross_entropy: expected class indices in [0, ", classes, "), got ", index[i],
-          " at position ", i);
+    const bool is_class = index[i] >= 0 && index[i] < classes;
+    if (!is_class && index[i] != ignore_index) detail::fail_class(classes, index[i], i);
   }
 }
 
@@ -50,16 +50,14 @@ Tensor cross_entropy_of(const Tensor& x, const Tensor& target, const Tensor& wei
                         const CrossEntropyOptions& o) {
   check_target(x, target, o.ignore_index);
   if (weight.defined()) check_weight(x, weight);
-  const bool smooths = o.label_smoothing > 0;  // else log probabilities of targets are all it takes
-  const Tensor lp = smooths ? log_softmax(x, 1) : Tensor();
   const Tensor valid = target != o.ignore_index;
   const Tensor safe = where(valid, target, 0);
-  const Tensor at = unsqueeze(safe, 1);
-  const Tensor picked = squeeze(smooths ? gather(lp, 1, at) : apply(LogSoftmaxGather{1}, x, at), 1);
+  const Tensor picked = squeeze(apply(LogSoftmaxGather{1}, x, unsqueeze(safe, 1)), 1);
   Tensor w = valid.to(x.dtype());
   if (weight.defined()) w = w * weight_of(weight, safe);
   Tensor loss = where(valid, -picked * w, 0);  // what is ignored may be infinite
-  if (smooths) {
+  if (o.label_smoothing > 0) {                 // takes the log probabilities of all classes
+    const Tensor lp = log_softmax(x, 1);
     Shape per_class = Shape::filled(x.dim(), 1);
     per_class[1] = x.size(1);
     const Tensor all = weight.defined() ? lp * reshape(weight, per_class) : lp;

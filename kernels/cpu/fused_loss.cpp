@@ -69,13 +69,13 @@ struct Problem {
     }
   }
 
-  void rows(std::string_view name, int64_t begin, int64_t end) const {
+  void rows(int64_t begin, int64_t end) const {
     exponentials(begin, end);
     const Walk<2> walk{index.meta->shape, {index.meta->strides, g.meta->strides}};
     Cursor<2> at(walk, begin * inner);
     for (int64_t i = begin * inner; i < end * inner; ++i, at.next()) {
       const int64_t picked = index.as<int64_t>()[at[0]];
-      if (picked < 0 || picked >= n) detail::fail_index(name, dim, 0, n, picked, at.index());
+      if (picked < 0 || picked >= n) detail::fail_class(n, picked, i);
       row(gx + i / inner * n * inner + i % inner, picked, g.as<T>()[at[1]], inner);
     }
   }
@@ -101,7 +101,7 @@ struct Picker {
 };
 
 template <class T>
-void pick_lines(std::string_view name, const Launch& l, int dim) {
+void pick_lines(const Launch& l, int dim) {
   const Meta &x = *l.in[0].meta, &index = *l.in[1].meta;
   const auto d = static_cast<size_t>(dim);
   const Picker<T> picker{l, static_cast<const T*>(l.workspace), x.shape[d],
@@ -113,7 +113,7 @@ void pick_lines(std::string_view name, const Launch& l, int dim) {
                  for (int64_t i = begin; i < end; ++i, at.next()) {
                    const int64_t picked = l.in[1].as<int64_t>()[at[1]];
                    if (picked < 0 || picked >= picker.n) {
-                     detail::fail_index(name, dim, 0, picker.n, picked, at.index());
+                     detail::fail_class(picker.n, picked, i);
                    }
                    picker.line(i, l.in[0].as<T>() + at[0], picked);
                  }
@@ -134,7 +134,7 @@ void LogSoftmaxGather::cpu(const Launch& l) const {
   const Meta dense(l.in[0].meta->shape, l.in[0].meta->dtype);
   const View y{l.workspace, &dense};
   LogSoftmax{dim}.cpu({l.in.first(1), {&y, 1}, nullptr, l.stream});
-  visit_floating(name, dense.dtype, [&]<class T>() { cpu::pick_lines<T>(name, l, dim); });
+  visit_floating(name, dense.dtype, [&]<class T>() { cpu::pick_lines<T>(l, dim); });
 }
 
 void LogSoftmaxGatherGrad::cpu(const Launch& l) const {
@@ -142,7 +142,7 @@ void LogSoftmaxGatherGrad::cpu(const Launch& l) const {
   visit_floating(name, l.out[0].meta->dtype, [&]<class T>() {
     const cpu::Problem<T> problem(l, dim);
     parallel_for(problem.outer, cpu::kTaskSize / (problem.n * problem.inner),
-                 [&](int64_t begin, int64_t end) { problem.rows(name, begin, end); });
+                 [&](int64_t begin, int64_t end) { problem.rows(begin, end); });
   });
 }
 

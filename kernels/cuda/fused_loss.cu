@@ -95,8 +95,7 @@ void log_softmax_gather_grad(const Launch& l, size_t dim) {
                          contiguous_strides(y.meta->shape)[dim]};
   launch(l.stream, blocks_for(numel, packs ? kPack<T> : 1), kThreads,
          packs ? log_softmax_gather_grad<T, kPack<T>> : log_softmax_gather_grad<T, 1>,
-         l.out[0].as<T>(), picked, numel,
-         {LogSoftmaxGatherGrad::name, index.meta->shape, static_cast<int>(dim), picked.size});
+         l.out[0].as<T>(), picked, numel, {index.meta->shape, picked.size});
 }
 
 }  // namespace

@@ -14,6 +14,9 @@ class IndexCheck {
   /// Of indices in [least, size) on the current device; `op` is a literal.
   IndexCheck(std::string_view op, const Shape& index, int dim, int64_t size, int64_t least = 0)
       : fault_(index_fault()), rule_{op.data(), dim, least, size, index, current_layer()} {}
+  /// Of one class each (detail::fail_class).
+  IndexCheck(const Shape& index, int64_t classes)
+      : fault_(index_fault()), rule_{nullptr, 0, 0, classes, index, current_layer()} {}
 
   /// `position` is counted in row-major order of the index.
   __device__ void report(int64_t value, int64_t position) const {

@@ -70,6 +70,7 @@ void throw_index_fault(int device) {
   if (!found) return;  // another thread was told
   const IndexRule& rule = found->rule;
   try {
+    if (rule.op == nullptr) detail::fail_class(rule.size, found->value, found->position);
     detail::fail_index(rule.op, rule.dim, rule.least, rule.size, found->value,
                        detail::index_of(found->position, rule.shape));
   } catch (Error& error) {

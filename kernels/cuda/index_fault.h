@@ -8,7 +8,7 @@ namespace reprise::cuda {
 
 /// What is expected of an index, to be said of one that is not so.
 struct IndexRule {
-  const char* op;  // of the host
+  const char* op;  // of the host; null: a class, as cross_entropy says it
   int dim;
   int64_t least, size;
   Shape shape;                  // of the index

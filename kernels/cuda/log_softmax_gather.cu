@@ -35,7 +35,7 @@ struct PickedLines : PowerSums<T> {
 };
 
 template <class T>
-void log_softmax_gather(const Launch& l, std::string_view name, int dim) {
+void log_softmax_gather(const Launch& l, int dim) {
   const View &x = l.in[0], &index = l.in[1];
   const auto d = static_cast<size_t>(dim);
   const int64_t n = x.meta->shape[d];
@@ -48,7 +48,7 @@ void log_softmax_gather(const Launch& l, std::string_view name, int dim) {
                              places,
                              n,
                              x.meta->strides[d],
-                             IndexCheck(name, index.meta->shape, dim, n)};
+                             IndexCheck(index.meta->shape, n)};
   reduce(l.stream, lines, *x.meta, {dim}, l.workspace);
 }
 
@@ -57,7 +57,7 @@ void log_softmax_gather(const Launch& l, std::string_view name, int dim) {
 
 void LogSoftmaxGather::cuda(const Launch& l) const {
   cuda::visit_any_floating(name, l.in[0].meta->dtype,
-                           [&]<class T>() { cuda::log_softmax_gather<T>(l, name, dim); });
+                           [&]<class T>() { cuda::log_softmax_gather<T>(l, dim); });
 }
 
 }  // namespace reprise

@@ -78,10 +78,12 @@ TEST_F(DeviceIndexFault, HasTheTextOfTheCpu) {
   expect_fault_of_the_cpu(GatherGrad{0, {9}}, {x({2048}), indices({2048}, 2000, 9)}, "[2000]");
   expect_fault_of_the_cpu(LogSoftmaxGatherGrad{1},
                           {x({3, 8, 5}), indices({3, 1, 5}, 7, 8), x({3, 1, 5})},
-                          "along dim 1, got 8 at position [1, 0, 2]");
+                          "cross_entropy: expected class indices in [0, 8), got 8 at position 7");
+  expect_fault_of_the_cpu(LogSoftmaxGather{1}, {x({3, 8, 5}), indices({3, 1, 5}, 13, -1)},
+                          "cross_entropy: expected class indices in [0, 8), got -1 at position 13");
   expect_fault_of_the_cpu(LogSoftmaxGatherGrad{1},
                           {x({70, 8}), indices({70, 1}, 60, -2), x({70, 1})},
-                          "got -2 at position [60, 0]");
+                          "got -2 at position 60");
   const MaxPoolAttributes pool{2, 2};
   expect_fault_of_the_cpu(MaxPool2dGrad{pool, 4}, {x({1, 2, 2, 2}), indices({1, 2, 2, 2}, 6, 16)},
                           "max_pool2d_grad: expected indices in [0, 16), got 16 at position "
@@ -153,14 +155,42 @@ TEST_F(DeviceIndexFault, ManyThreadsMayWait) {
 }
 
 TEST_F(DeviceIndexFault, CrossEntropyNamesTheTarget) {
-  const Tensor x = sample({5, 10}).cuda().requires_grad_();
-  const auto backward = [&](int64_t wrong) {
-    cross_entropy(x, indices({5}, 3, wrong).cuda()).backward();
-    cuda::synchronize();
+  const Tensor x = sample({5, 10, 2}).requires_grad_();
+  const Tensor weight = sample({10}).abs();
+  const auto backward = [&](Device device, int64_t wrong, CrossEntropyOptions options) {
+    if (options.weight.defined()) options.weight = options.weight.to(device);
+    cross_entropy(x.to(device), indices({5, 2}, 7, wrong).to(device), options).backward();
+    if (device != Device::cpu()) cuda::synchronize();
   };
-  EXPECT_NE(error_of([&] { backward(10); }).find("[0, 10) along dim 1, got 10 at position [3, 0]"),
-            std::string::npos);
-  backward(-100);  // ignored
+  for (const CrossEntropyOptions& options :
+       {CrossEntropyOptions{}, CrossEntropyOptions{.weight = weight},
+        CrossEntropyOptions{.label_smoothing = 0.1},
+        CrossEntropyOptions{.weight = weight, .label_smoothing = 0.1}}) {
+    for (const Device device : {Device::cpu(), Device::cuda()}) {
+      EXPECT_EQ(error_of([&] { backward(device, 10, options); }),
+                "cross_entropy: expected class indices in [0, 10), got 10 at position 7");
+      backward(device, -100, options);  // ignored
+    }
+  }
+}
+
+/// There the target is looked at by kernels alone.
+TEST_F(DeviceIndexFault, CrossEntropyNamesTheTargetInPrograms) {
+  for (const Device device : {Device::cpu(), Device::cuda()}) {
+    const Tensor x = sample({5, 10}).to(device), good = indices({5}, 3, 9).to(device);
+    const Tensor bad = indices({5}, 3, 10).to(device);
+    Program program =
+        compile([](const Tensors& in) { return Tensors{cross_entropy(in[0], in[1])}; },
+                std::vector<Example>{x, good});
+    for (int i = 0; i < 4; ++i) {
+      const auto run = [&](const Tensor& target) {
+        return program.call(Tensors{x, target})[0].cpu();
+      };
+      EXPECT_EQ(error_of([&] { run(bad); }),
+                "cross_entropy: expected class indices in [0, 10), got 10 at position 3");
+      run(good);
+    }
+  }
 }
 
 TEST_F(DeviceIndexFault, ShowsInCapturedGraphs) {
