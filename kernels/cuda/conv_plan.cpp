@@ -38,6 +38,11 @@ bool accepts_engine(const DnnDescriptor& proposal, const ConvRequest& request) {
   return accepts(notes, request.work.dtype, request.tf32);
 }
 
+/// Within a catch: for want of memory there may be a plan another time.
+void rethrow_out_of_memory(const CudaError& error) {
+  if (error.kind() == ErrorKind::OutOfMemory) throw;
+}
+
 /// The plan of a proposal, unless it needs more than there is room for.
 std::optional<ConvPlan> try_plan(const DnnDescriptor& proposal, const ConvRequest& request,
                                  const DnnTarget& target) {
@@ -53,8 +58,9 @@ std::optional<ConvPlan> try_plan(const DnnDescriptor& proposal, const ConvReques
     ConvPlan made(std::move(plan));
     if (made.workspace() > request.room) return std::nullopt;
     return made;
-  } catch (const CudaError&) {  // an engine that does not take this after all
-    return std::nullopt;
+  } catch (const CudaError& error) {
+    rethrow_out_of_memory(error);
+    return std::nullopt;  // an engine that does not take this after all
   }
 }
 
@@ -102,7 +108,8 @@ std::optional<ConvPlan> make_conv_plan(const ConvRequest& request, const DnnTarg
     for (const DnnDescriptor& proposal : proposals(graph.get(), mode, target)) {
       if (auto plan = try_plan(proposal, request, target)) return plan;
     }
-  } catch (const CudaError&) {  // cuDNN has nothing for this
+  } catch (const CudaError& error) {  // cuDNN has nothing for this
+    rethrow_out_of_memory(error);
   }
   return std::nullopt;
 }

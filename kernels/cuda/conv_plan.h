@@ -41,6 +41,7 @@ class ConvPlan {
 bool accepts(std::span<const cudnnBackendNumericalNote_t> notes, DType dtype, bool tf32);
 
 /// The first acceptable plan of those that a heuristic proposes; none where cuDNN has none.
+/// OutOfMemory error where it only lacks memory.
 std::optional<ConvPlan> make_conv_plan(const ConvRequest& request, const DnnTarget& target,
                                        cudnnBackendHeurMode_t mode);
 /// Of the tuned engines or, where none is acceptable, of the generic ones.

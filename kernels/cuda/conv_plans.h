@@ -45,7 +45,7 @@ class ConvPlans {
     size_t room = kMostRoom;
     std::optional<Made> plans[2];  // without and with TF32
   };
-  /// With the plan made; the lock is held.
+  /// With the plan made, now unless that was tried before; the lock is held.
   Entry& find(const ConvKey& key, bool tf32);
 
   Make make_;

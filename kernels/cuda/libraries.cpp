@@ -88,7 +88,8 @@ void check_status(cudnnStatus_t status, const char* call) {
     return;
   char details[512] = "";
   dnn().cudnnGetLastErrorString(details, sizeof details);
-  const bool memory = status == CUDNN_STATUS_ALLOC_FAILED;
+  const bool memory = status == CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED ||
+                      status == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED;
   fail_status(memory ? ErrorKind::OutOfMemory : ErrorKind::Device, call,
               dnn().cudnnGetErrorString(status), details);
 }

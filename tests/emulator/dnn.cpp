@@ -17,6 +17,7 @@ namespace reprise::emulator {
 namespace {
 
 std::atomic<int> executed{0};
+std::atomic<cudnnStatus_t> no_plans{CUDNN_STATUS_SUCCESS};
 
 /// The engines that heuristics propose, in their order: first one that is not to be accepted.
 struct Engine {
@@ -65,6 +66,8 @@ cudnnStatus_t CUDNNWINAPI set(cudnnBackendDescriptor_t d, cudnnBackendAttributeN
 
 cudnnStatus_t CUDNNWINAPI finalize_descriptor(cudnnBackendDescriptor_t d) {
   if (d == nullptr) return CUDNN_STATUS_BAD_PARAM_NULL_POINTER;
+  const bool is_plan = node_of(d).type == CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR;
+  if (is_plan && no_plans != CUDNN_STATUS_SUCCESS) return no_plans;
   return finalize(node_of(d));
 }
 
@@ -198,9 +201,11 @@ PlayedDnn::PlayedDnn() {
   detail::kernel_settings_changed();
 }
 PlayedDnn::~PlayedDnn() {
+  refuse_plans(CUDNN_STATUS_SUCCESS);
   cuda::played_dnn = nullptr;
   detail::kernel_settings_changed();
 }
+void PlayedDnn::refuse_plans(cudnnStatus_t reason) const { no_plans = reason; }
 int PlayedDnn::executions() { return executed; }
 
 }  // namespace reprise::emulator

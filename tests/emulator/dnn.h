@@ -15,6 +15,9 @@ class PlayedDnn {
   PlayedDnn(const PlayedDnn&) = delete;
   PlayedDnn& operator=(const PlayedDnn&) = delete;
 
+  /// No plan can be made from now on, for this reason; for success they can.
+  void refuse_plans(cudnnStatus_t reason) const;
+
   /// Plans that were executed or captured so far, in the life of the process.
   static int executions();
 };

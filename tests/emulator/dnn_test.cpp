@@ -135,6 +135,30 @@ TEST(EmulatedDnnPlans, TakeNoMoreRoomThanWasAskedFor) {
   }
 }
 
+/// Our own kernel stands in for what cuDNN cannot do, not for what it lacks memory for.
+TEST(EmulatedDnnPlans, AreMadeOnceThereIsMemory) {
+  const PlayedDnn played;
+  const Tensor x = whole({2, 3, 9, 5}, float32, 1), w = whole({4, 3, 3, 3}, float32, 2);
+  const Tensor there = x.cuda(), filter = w.cuda(), expected = apply(Conv2d{}, x, w);
+  for (const cudnnStatus_t reason : {CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED,
+                                     CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED}) {
+    played.refuse_plans(reason);
+    test::expect_error([&] { apply(Conv2d{}, there, filter); }, ErrorKind::OutOfMemory,
+                       {"cudnnBackendFinalize"});
+  }
+  const int before = PlayedDnn::executions();
+  played.refuse_plans(CUDNN_STATUS_SUCCESS);
+  expect_tensor(apply(Conv2d{}, there, filter).cpu(), expected);
+  EXPECT_EQ(PlayedDnn::executions(), before + 1);
+  played.refuse_plans(CUDNN_STATUS_NOT_SUPPORTED);
+  const Tensor wide = cat({x, x}, 3), both = apply(Conv2d{}, wide, w);
+  for (int i = 0; i < 2; ++i) {
+    expect_tensor(apply(Conv2d{}, wide.cuda(), filter).cpu(), both);
+    played.refuse_plans(CUDNN_STATUS_SUCCESS);  // but is not asked again
+  }
+  EXPECT_EQ(PlayedDnn::executions(), before + 1);
+}
+
 /// What the real one refuses, so that a test here can find it.
 TEST(EmulatedDnnDescriptors, RefuseWhatIsWrong) {
   using cuda::DnnDescriptor;
