@@ -39,10 +39,11 @@ std::optional<BlasMatrix> blas_matrix(int64_t rows, int64_t columns, const Facto
       rows, columns, leading, batch == 1 ? 0 : f.matrix, transposed, alignment_of(f.data)};
 }
 
+constexpr uint32_t kBytes = 16;  // that cuBLASLt may access at once, whatever it is told of C
+
 /// Elements, or bits, to the next row of the aux; none where it lies otherwise than it must.
 std::optional<int64_t> aux_leading(const Product& p, const BlasEpilogue& epilogue) {
   constexpr int64_t kElements = 8;
-  constexpr uint32_t kBytes = 16;
   if (epilogue.aux == nullptr) return 0;
   if (epilogue.tail == BlasTail::relu_grad) return relu_mask_leading(p.n);
   if (p.n % kElements != 0 || alignment_of(epilogue.aux) < kBytes) return std::nullopt;
@@ -79,9 +80,9 @@ std::optional<BlasProduct> blas_product(const Product& p, const BlasEpilogue& ep
   const std::optional<BlasMatrix> a = blas_matrix(p.n, p.k, p.b.transposed(), p.batch);
   const std::optional<BlasMatrix> b = blas_matrix(p.k, p.m, p.a.transposed(), p.batch);
   const std::optional<int64_t> leading = aux_leading(p, epilogue);
-  if (!a || !b || !leading) return std::nullopt;
+  if (!a || !b || !leading || alignment_of(epilogue.vector) < kBytes) return std::nullopt;
   const int64_t step = p.batch == 1 ? 0 : p.m * p.n;
-  const BlasMatrix c{p.n, p.m, p.n, step, false, alignment_of(p.c, epilogue.vector, epilogue.aux)};
+  const BlasMatrix c{p.n, p.m, p.n, step, false, alignment_of(p.c, epilogue.aux)};
   return BlasProduct{p.dtype, p.batch,       *a,       *b,
                      c,       epilogue.tail, *leading, tf32 && p.dtype == float32};
 }

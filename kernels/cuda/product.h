@@ -100,7 +100,7 @@ struct BlasProduct {
 };
 
 /// None when it cannot be said: neither rows nor columns are dense, they overlap, k is 0, a size
-/// does not fit 31 bits, or an aux does not lie as it must.
+/// does not fit 31 bits, or an aux or a vector does not lie as it must.
 std::optional<BlasProduct> blas_product(const Product& p, const BlasEpilogue& epilogue, bool tf32);
 
 }  // namespace reprise::cuda

@@ -90,6 +90,8 @@ TEST_F(EmulatedBlas, AddsBiasAndActivates) {
     const Tensors in{whole({6, 8}, dtype, 1), whole({16, 8}, dtype, 2), whole({16}, dtype, 3)};
     expect_same([](const Tensors& x) { return linear(x[0], x[1]); }, in);
     expect_same([](const Tensors& x) { return linear(x[0], x[1], x[2]); }, in);
+    const Tensors late{in[0], in[1], whole({17}, dtype, 3)};  // a bias that is not at 16 bytes
+    expect_same([](const Tensors& x) { return linear(x[0], x[1], x[2].slice(0, 1)); }, late, 0);
     for (const Activation activation : {Activation::none, Activation::relu, Activation::sigmoid}) {
       const auto fused = [&](const Tensors& x) {
         return apply(FusedLinear{activation}, x[0], x[1], x[2]);

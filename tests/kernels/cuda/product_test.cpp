@@ -133,7 +133,7 @@ TEST(CudaProduct, ChoosesByAllThatMatters) {
   EXPECT_EQ(told(p).b.alignment, 4U);
   p.c = at(1024);
   EXPECT_EQ(told(p).c.alignment, 64U);
-  EXPECT_EQ(told(p, false, {BlasTail::bias, at(1024 + 8)}).c.alignment, 8U);
+  EXPECT_EQ(told(p, false, {BlasTail::bias, at(1024 + 16)}).c.alignment, 64U);
   EXPECT_EQ(told(p, false, {BlasTail::relu_grad, nullptr, at(1024 + 16)}).c.alignment, 16U);
 }
 
@@ -153,6 +153,15 @@ TEST(CudaProduct, TellsOfAnAuxWhereItLiesAsItMust) {
     EXPECT_EQ(leading(n, BlasTail::relu_grad, 256), bits) << n;
   EXPECT_EQ(relu_mask_bytes(1, 1), 256U);
   EXPECT_EQ(relu_mask_bytes(17, 129), 768U);
+}
+
+TEST(CudaProduct, HasVectorsAtMultiplesOf16Bytes) {
+  for (const BlasTail tail : {BlasTail::bias, BlasTail::bias_gelu, BlasTail::sums}) {
+    EXPECT_TRUE(blas_product(product(), {tail, at(1024 + 16)}, false));
+    for (const uintptr_t off : {2, 4, 8}) {
+      EXPECT_FALSE(blas_product(product(), {tail, at(1024 + off)}, false)) << off;
+    }
+  }
 }
 
 TEST(CudaProduct, FoldsABatchIntoRows) {
