@@ -96,7 +96,7 @@ void step_memory(benchmark::State& state) {
   training.step();
   training.optimizer.zero_grad();
   const int64_t before = memory_stats().in_use;
-  reset_peak_memory();
+  reset_peak_memory_stats();
   training.step();
   state.counters["eager_peak"] = static_cast<double>(memory_stats().peak - before);
   TrainingStep step = training.compile();

@@ -151,7 +151,7 @@ MemoryStats memory_stats() noexcept {
   return cache.stats;
 }
 
-void reset_peak_memory() noexcept {
+void reset_peak_memory_stats() noexcept {
   std::lock_guard lock(cache.lock);
   cache.stats.peak = cache.stats.in_use;
 }

@@ -29,7 +29,7 @@ REPRISE_API void deallocate(void* block, size_t bytes) noexcept;
 
 struct MemoryStats {
   int64_t in_use;       ///< bytes asked for and not yet given back
-  int64_t peak;         ///< the most `in_use` has been since the start or reset_peak_memory
+  int64_t peak;         ///< the most `in_use` has been since the start or reset_peak_memory_stats
   int64_t reserved;     ///< bytes taken from the system: blocks in use and blocks kept for reuse
   int64_t allocations;  ///< calls of `allocate` since the start that returned a block
 };
@@ -37,7 +37,7 @@ struct MemoryStats {
 REPRISE_API MemoryStats memory_stats() noexcept;
 
 /// Starts the peak anew from what is in use now.
-REPRISE_API void reset_peak_memory() noexcept;
+REPRISE_API void reset_peak_memory_stats() noexcept;
 
 /// Gives all blocks kept for reuse back to the system.
 REPRISE_API void empty_cache() noexcept;

@@ -48,8 +48,8 @@ detail::KernelSettingsGuard::~KernelSettingsGuard() { kept_settings = before_; }
 
 namespace cuda {
 
-DeviceProperties device_properties(int device) {
-  return runtime_of(device, "cuda::device_properties").properties(device);
+DeviceProperties get_device_properties(int device) {
+  return runtime_of(device, "cuda::get_device_properties").properties(device);
 }
 
 // ---- Stream
@@ -133,14 +133,15 @@ void Event::wait(const Stream& stream) const {
   if (handle_ != nullptr) runtime.wait_event(stream.device(), stream.handle(), handle_);
 }
 
-double Event::elapsed_ms(const Event& end) const {
+double Event::elapsed_time(const Event& end) const {
   DeviceRuntime& runtime = runtime_of(device_, "cuda::Event");
   check(handle_ != nullptr && end.handle_ != nullptr && timing_ && end.timing_ &&
             device_ == end.device_,
-        ErrorKind::Value, "elapsed_ms: expected two events recorded with timing on one device");
+        ErrorKind::Value,
+        "elapsed_time: expected two events recorded with enable_timing on one device");
   synchronize();
   end.synchronize();
-  return runtime.elapsed_ms(device_, handle_, end.handle_);
+  return runtime.elapsed_time(device_, handle_, end.handle_);
 }
 
 // ---- the device as a whole
@@ -151,24 +152,16 @@ void synchronize(int device) {
   runtime.throw_fault(device);
 }
 
-void record_stream(const Tensor& x, const Stream& stream) {
-  check(x.device() == Device::cuda(stream.device()), ErrorKind::Device,
-        "record_stream: expected a tensor on cuda:", stream.device(), ", got one on ", x.device());
-  detail::DeviceContext& context = detail::device_context(x.device(), "record_stream");
-  if (!x.has_data()) return;
-  context.pool(stream.device()).record_stream(x.impl().storage->data(), stream.handle());
-}
-
-MemoryInfo memory_info(int device) {
-  return runtime_of(device, "cuda::memory_info").memory(device);
+MemoryInfo mem_get_info(int device) {
+  return runtime_of(device, "cuda::mem_get_info").memory(device);
 }
 
 MemoryStats memory_stats(int device) {
   return detail::device_context(device, "cuda::memory_stats").pool(device).stats();
 }
 
-void reset_peak_memory(int device) {
-  detail::device_context(device, "cuda::reset_peak_memory").pool(device).reset_peak();
+void reset_peak_memory_stats(int device) {
+  detail::device_context(device, "cuda::reset_peak_memory_stats").pool(device).reset_peak();
 }
 
 void empty_cache(int device) {
@@ -188,4 +181,13 @@ void set_allow_tf32(bool allow) noexcept {
 bool allow_tf32() noexcept { return (detail::kernel_settings() & kTf32) != 0; }
 
 }  // namespace cuda
+
+void Tensor::record_stream(const cuda::Stream& stream) const {
+  check(device() == Device::cuda(stream.device()), ErrorKind::Device,
+        "record_stream: expected a tensor on cuda:", stream.device(), ", got one on ", device());
+  detail::DeviceContext& context = detail::device_context(device(), "record_stream");
+  if (!has_data()) return;
+  context.pool(stream.device()).record_stream(impl().storage->data(), stream.handle());
+}
+
 }  // namespace reprise

@@ -10,10 +10,6 @@
 #include "allocator.h"
 #include "device.h"
 
-namespace reprise {
-class Tensor;
-}
-
 namespace reprise::cuda {
 
 /// Whether at least one device can be used.
@@ -27,11 +23,11 @@ REPRISE_API int device_count() noexcept;
 struct DeviceProperties {
   std::string name;
   int major = 0, minor = 0;  ///< compute capability
-  int multiprocessors = 0;
-  int64_t total_memory = 0, l2_cache = 0;
-  int64_t shared_memory = 0;  ///< bytes that one block of threads may ask for
+  int multi_processor_count = 0;
+  int64_t total_memory = 0, L2_cache_size = 0;  ///< bytes, as those below
+  int64_t shared_memory_per_block_optin = 0;    ///< that a block of threads may ask for
 };
-REPRISE_API DeviceProperties device_properties(int device = 0);
+REPRISE_API DeviceProperties get_device_properties(int device = 0);
 
 /// A queue of work: what is put there runs in order; work on different streams may overlap. Copies
 /// of a Stream are the same queue.
@@ -74,6 +70,8 @@ class REPRISE_API Stream {
 REPRISE_API Stream current_stream(int device = 0);
 
 /// Makes `stream` the current one of its device on this thread. Guards end in reverse order.
+/// `backward()` puts its work where it is called, not where forward ran as PyTorch does: call it
+/// within the same guard, or order the streams by wait_stream and Tensor::record_stream.
 class REPRISE_API StreamGuard {
  public:
   explicit StreamGuard(Stream stream);
@@ -92,8 +90,8 @@ class REPRISE_API StreamGuard {
 /// A mark in a stream. Before it is recorded, it counts as done.
 class REPRISE_API Event {
  public:
-  /// Only with `timing` may the time between two events be asked.
-  explicit Event(bool timing = false) : timing_(timing) {}
+  /// Only with `enable_timing` may the time between two events be asked.
+  explicit Event(bool enable_timing = false) : timing_(enable_timing) {}
   Event(Event&& other) noexcept;
   Event& operator=(Event&& other) noexcept;
   ~Event();
@@ -105,9 +103,9 @@ class REPRISE_API Event {
   void synchronize() const;
   /// Work put on `stream` from now on waits for the mark.
   void wait(const Stream& stream) const;
-  /// From this mark to that of `end`; waits for both. Value error unless both were recorded with
-  /// timing on one device.
-  double elapsed_ms(const Event& end) const;
+  /// Milliseconds from this mark to that of `end`; waits for both. Value error unless both were
+  /// recorded on one device, with enable_timing.
+  double elapsed_time(const Event& end) const;
 
  private:
   bool timing_;
@@ -120,17 +118,12 @@ class REPRISE_API Event {
 /// CPU. What was computed from it is not to be used; the device is.
 REPRISE_API void synchronize(int device = 0);
 
-/// Memory of `x` is given back once `stream` is done with what it holds by then: for tensors used
-/// on another stream than the one that was current when they were made. Device error when they
-/// belong to different devices; nothing to do for memory that is not ours.
-REPRISE_API void record_stream(const Tensor& x, const Stream& stream);
-
 struct MemoryInfo {
   int64_t free, total;  ///< bytes of the device, whoever uses them
 };
-REPRISE_API MemoryInfo memory_info(int device = 0);
+REPRISE_API MemoryInfo mem_get_info(int device = 0);
 REPRISE_API MemoryStats memory_stats(int device = 0);
-REPRISE_API void reset_peak_memory(int device = 0);
+REPRISE_API void reset_peak_memory_stats(int device = 0);
 /// Gives the memory kept for reuse, of the device and pinned, back to the system.
 REPRISE_API void empty_cache(int device = 0);
 

@@ -64,7 +64,7 @@ class DeviceRuntime {
   virtual void wait_event(int device, void* stream, void* event) = 0;
   virtual bool is_event_done(int device, void* event) = 0;
   virtual void synchronize_event(int device, void* event) = 0;
-  virtual double elapsed_ms(int device, void* start, void* end) = 0;
+  virtual double elapsed_time(int device, void* start, void* end) = 0;
 
   /// Queued on `stream`, which belongs to one of the two devices.
   virtual void copy(MemoryPlace to, MemoryPlace from, size_t bytes, void* stream) = 0;

@@ -17,6 +17,10 @@
 
 namespace reprise {
 
+namespace cuda {
+class Stream;  // cuda.h
+}
+
 struct TensorOptions {
   std::optional<DType> dtype = {};  ///< default: float32, or what the values say
   Device device = Device::cpu();
@@ -131,6 +135,10 @@ class REPRISE_API Tensor {
   /// it is pinned. Device error when there is no GPU or the tensor lies on one. Not differentiable.
   Tensor pin_memory() const;
   bool is_pinned() const;
+  /// Its memory is given back once `stream` is done with what it holds by then: for tensors used on
+  /// another stream than the one that was current when they were made. Device error when they
+  /// belong to different devices; nothing to do for memory that is not ours.
+  void record_stream(const cuda::Stream& stream) const;
   /// The tensor itself when it is dense in that order, else a copy that is. Shape error for
   /// channels_last unless there are 4 dimensions, [N, C, H, W]. Differentiable.
   Tensor to(MemoryFormat format) const;

@@ -23,7 +23,7 @@ int64_t bytes_of(Step& step, const Batch& batch, optim::Optimizer& optimizer) {
   const bool on_cpu = batch.images.device() == Device::cpu();
   const auto stats = [&] { return on_cpu ? memory_stats() : cuda::memory_stats(); };
   const int64_t before = stats().in_use;
-  on_cpu ? reset_peak_memory() : cuda::reset_peak_memory();
+  on_cpu ? reset_peak_memory_stats() : cuda::reset_peak_memory_stats();
   step(batch.images, batch.labels);
   return stats().peak - before;
 }

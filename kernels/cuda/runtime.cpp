@@ -138,7 +138,7 @@ class CudaRuntime final : public DeviceRuntime {
   void synchronize_event(int, void* event) override {
     REPRISE_CUDA_CHECK(cudaEventSynchronize(event_of(event)));
   }
-  double elapsed_ms(int, void* start, void* end) override {
+  double elapsed_time(int, void* start, void* end) override {
     float milliseconds = 0;
     REPRISE_CUDA_CHECK(cudaEventElapsedTime(&milliseconds, event_of(start), event_of(end)));
     return static_cast<double>(milliseconds);

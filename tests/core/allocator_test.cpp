@@ -87,7 +87,7 @@ TEST(Allocator, FreedBlocksAreReused) {
 
 TEST(Allocator, CountsBytes) {
   empty_cache();
-  reset_peak_memory();
+  reset_peak_memory_stats();
   const MemoryStats before = memory_stats();
   void* a = allocate(1000);
   void* b = allocate(3 * kMiB + 5);
@@ -101,7 +101,7 @@ TEST(Allocator, CountsBytes) {
   EXPECT_EQ(after.in_use, before.in_use);
   EXPECT_EQ(after.peak - before.in_use, asked);
   EXPECT_EQ(after.allocations - before.allocations, 2);
-  reset_peak_memory();
+  reset_peak_memory_stats();
   EXPECT_EQ(memory_stats().peak, before.in_use);
 }
 

@@ -38,12 +38,12 @@ std::vector<Entry> entries() {
           {"record", [] { cuda::Event().record(); }},
           {"query", [] { (void)cuda::Event().query(); }},
           {"synchronize event", [] { cuda::Event().synchronize(); }},
-          {"elapsed_ms", [] { (void)cuda::Event().elapsed_ms(cuda::Event()); }},
+          {"elapsed_time", [] { (void)cuda::Event().elapsed_time(cuda::Event()); }},
           {"synchronize", [] { cuda::synchronize(); }},
-          {"device_properties", [] { (void)cuda::device_properties(); }},
-          {"memory_info", [] { (void)cuda::memory_info(); }},
+          {"get_device_properties", [] { (void)cuda::get_device_properties(); }},
+          {"mem_get_info", [] { (void)cuda::mem_get_info(); }},
           {"memory_stats", [] { (void)cuda::memory_stats(); }},
-          {"reset_peak_memory", [] { cuda::reset_peak_memory(); }},
+          {"reset_peak_memory_stats", [] { cuda::reset_peak_memory_stats(); }},
           {"empty_cache", [] { cuda::empty_cache(); }},
           {"zeros", [] { zeros({2}, {.device = Device::cuda()}); }},
           {"empty", [] { empty({2}, {.device = Device::cuda()}); }},
@@ -91,7 +91,7 @@ TEST(FakeCuda, IsThere) {
   EXPECT_TRUE(cuda::is_available());
   EXPECT_EQ(cuda::why_not_available(), "");
   EXPECT_EQ(cuda::device_count(), 2);
-  EXPECT_EQ(cuda::device_properties(1).name, "fake 1");
+  EXPECT_EQ(cuda::get_device_properties(1).name, "fake 1");
   expect_error([] { cuda::synchronize(2); }, ErrorKind::Device, {"cuda:2", "0 to 1"});
   for (const int wrong : {-1, 128, 256}) {
     expect_error([=] { ones({1}).cuda(wrong); }, ErrorKind::Device,
@@ -372,9 +372,10 @@ TEST(FakeCuda, EventsAndStreamsWait) {
     end.synchronize();
     EXPECT_EQ(fake.runtime.take_log(),
               (Log{"record 0 1", "wait 0 2", "record 0 0", "synchronize event"}));
-    EXPECT_EQ(start.elapsed_ms(end), 1.5);
+    EXPECT_EQ(start.elapsed_time(end), 1.5);
     cuda::Event moved = std::move(start);
-    expect_error([&] { (void)moved.elapsed_ms(cuda::Event()); }, ErrorKind::Value, {"timing"});
+    expect_error([&] { (void)moved.elapsed_time(cuda::Event()); }, ErrorKind::Value,
+                 {"elapsed_time", "enable_timing"});
     moved.record(cuda::Stream(1));
     fake.runtime.take_log();
     a.wait_stream(b);
@@ -390,19 +391,19 @@ TEST(FakeCuda, MemoryIsCountedAndFreedBehindItsStreams) {
   {
     const Tensor x = ones({256}).cuda();
     EXPECT_EQ(cuda::memory_stats().in_use, 1024);
-    cuda::record_stream(x, stream);
+    x.record_stream(stream);
     fake.runtime.take_log();
   }
   EXPECT_EQ(fake.runtime.take_log(), (Log{"record 0 1", "wait 0 0", "deallocate 0 0"}));
   EXPECT_EQ(cuda::memory_stats().in_use, 0);
   EXPECT_EQ(cuda::memory_stats().peak, 1024);
-  cuda::reset_peak_memory();
+  cuda::reset_peak_memory_stats();
   EXPECT_EQ(cuda::memory_stats().peak, 0);
   EXPECT_EQ(cuda::memory_stats().reserved, 1024);
   cuda::empty_cache();
   EXPECT_EQ(cuda::memory_stats().reserved, 0);
-  EXPECT_EQ(cuda::memory_info().free, cuda::memory_info().total);
-  expect_error([&] { cuda::record_stream(ones({1}), stream); }, ErrorKind::Device,
+  EXPECT_EQ(cuda::mem_get_info().free, cuda::mem_get_info().total);
+  expect_error([&] { ones({1}).record_stream(stream); }, ErrorKind::Device,
                {"record_stream", "cpu"});
 }
 

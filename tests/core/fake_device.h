@@ -94,7 +94,7 @@ class FakeRuntime : public DeviceRuntime {
   }
   bool is_event_done(int, void*) override { return events_are_done; }
   void synchronize_event(int, void*) override { log.push_back("synchronize event"); }
-  double elapsed_ms(int, void*, void*) override { return 1.5; }
+  double elapsed_time(int, void*, void*) override { return 1.5; }
 
   void copy(MemoryPlace to, MemoryPlace from, size_t bytes, void* stream) override {
     if (captures(stream)) {

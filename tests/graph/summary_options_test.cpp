@@ -355,7 +355,7 @@ TEST(KeptMemory, MeasuringLeavesTheModelAndTheGeneratorAlone) {
 
 TEST(KeptMemory, NothingIsAllocatedForIt) {
   const SymbolicModel model = test::toy_resnet();
-  reset_peak_memory();
+  reset_peak_memory_stats();
   const int64_t before = memory_stats().in_use;
   model.summary({.memory = true, .batch_size = 1'000'000});
   EXPECT_LT(memory_stats().peak - before, 1 << 20);

@@ -164,7 +164,7 @@ TEST_F(CudaCapture, GraphsCopyBetweenAllBlocksOfThePool) {
 /// and outlive their graph.
 TEST_F(CudaCapture, LaunchesAreIndependentOfWhatFollows) {
   const NoGradGuard no_grad;
-  const bool is_emulated = cuda::device_properties().name == "emulated";
+  const bool is_emulated = cuda::get_device_properties().name == "emulated";
   const int runs = is_emulated ? 8 : 60;
   const int64_t n = is_emulated ? 16 : 512;
   Tensor total = zeros({n, n}, {.device = Device::cuda()});

@@ -19,12 +19,12 @@ using test::expect_tensor;
 using CudaDevice = test::OnDevice<>;
 
 TEST_F(CudaDevice, IsDescribed) {
-  const DeviceProperties properties = device_properties();
+  const DeviceProperties properties = get_device_properties();
   EXPECT_FALSE(properties.name.empty());
   EXPECT_TRUE(properties.major >= 8 || properties.name == "emulated");
-  EXPECT_GT(properties.multiprocessors, 0);
-  EXPECT_GE(properties.total_memory, memory_info().free);
-  EXPECT_GE(properties.shared_memory, 48 << 10);
+  EXPECT_GT(properties.multi_processor_count, 0);
+  EXPECT_GE(properties.total_memory, mem_get_info().free);
+  EXPECT_GE(properties.shared_memory_per_block_optin, 48 << 10);
 }
 
 TEST_F(CudaDevice, KeepsValuesOnAnyStream) {
@@ -53,11 +53,11 @@ TEST_F(CudaDevice, OrdersStreamsByEvents) {
   }
   const StreamGuard guard(second);
   copied.wait(second);
-  record_stream(*there, second);
+  there->record_stream(second);
   const Tensor back = there->cpu();
   there.reset();
   expect_tensor(back.slice(0, 0, 5), ones({5}));
-  EXPECT_GT(start.elapsed_ms(copied), 0);
+  EXPECT_GT(start.elapsed_time(copied), 0);
   synchronize();
   EXPECT_TRUE(first.query() && second.query() && copied.query());
 }
@@ -75,7 +75,7 @@ TEST_F(CudaDevice, TakesACallersStream) {
 
 TEST_F(CudaDevice, RunsOutOfMemoryAndGoesOn) {
   const int64_t before = memory_stats().in_use;
-  const int64_t total = memory_info().total;
+  const int64_t total = mem_get_info().total;
   expect_error([&] { empty({total}, {.device = Device::cuda()}); }, ErrorKind::OutOfMemory,
                {std::to_string(4 * total) + " bytes on cuda:0", " are free"});
   EXPECT_EQ(memory_stats().in_use, before);
