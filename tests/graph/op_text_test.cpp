@@ -15,6 +15,7 @@
 #include "../../core/ops/conv.h"
 #include "../../core/ops/create.h"
 #include "../../core/ops/elementwise.h"
+#include "../../core/ops/foreach.h"
 #include "../../core/ops/fused.h"
 #include "../../core/ops/fused_conv.h"
 #include "../../core/ops/fused_linear.h"
