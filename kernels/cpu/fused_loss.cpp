@@ -5,6 +5,8 @@
 
 #include "../../core/ops/fused_loss.h"
 
+#include <algorithm>
+
 #include "../../core/index_error.h"
 #include "../../core/ops/softmax.h"
 #include "../../core/parallel.h"
@@ -39,6 +41,13 @@ struct Problem {
   /// gx = (x - most) - log_sum for rows [begin, end) of outer, x of which lie dense.
   void log_softmax(int64_t begin, int64_t end, const T* x) const {
     T* to = gx + begin * n * inner;
+    if (inner == 1) {
+      for (int64_t i = begin; i < end; ++i, x += n, to += n) {
+        const T largest = most[i], log = log_sum[i];
+        for (int64_t k = 0; k < n; ++k) to[k] = (x[k] - largest) - log;
+      }
+      return;
+    }
     for (int64_t i = begin * inner; i < end * inner; i += inner) {
       for (int64_t k = 0; k < n; ++k, x += inner, to += inner) {
         for (int64_t j = 0; j < inner; ++j) to[j] = (x[j] - most[i + j]) - log_sum[i + j];
@@ -62,11 +71,13 @@ struct Problem {
     elementwise_table().at(ElementwiseIndex::Exp, dtype_of<T>())(&op, count, operands);
   }
 
-  void row(T* to, int64_t picked, T g_at, int64_t stride) const {
-    for (int64_t k = 0; k < n; ++k) {
-      const T share = to[k * stride] * g_at;
-      to[k * stride] = (k == picked ? g_at : T(0)) - share;
-    }
+  void row(T* to, int64_t picked, T g_at) const {
+    const T at_picked = g_at - to[picked * inner] * g_at;
+    const auto take = [&](auto step) {
+      for (int64_t k = 0; k < n; ++k) to[k * step] = T(0) - to[k * step] * g_at;
+    };
+    inner == 1 ? take(std::integral_constant<int64_t, 1>()) : take(inner);
+    to[picked * inner] = at_picked;
   }
 
   void rows(int64_t begin, int64_t end) const {
@@ -76,10 +87,27 @@ struct Problem {
     for (int64_t i = begin * inner; i < end * inner; ++i, at.next()) {
       const int64_t picked = index.as<int64_t>()[at[0]];
       if (picked < 0 || picked >= n) detail::fail_class(n, picked, i);
-      row(gx + i / inner * n * inner + i % inner, picked, g.as<T>()[at[1]], inner);
+      row(gx + i / inner * n * inner + i % inner, picked, g.as<T>()[at[1]]);
     }
   }
 };
+
+/// The largest of a line, NaN where the first one is; of a dense one in lanes of their own.
+template <class T>
+T largest(const T* x, int64_t n, int64_t step) {
+  constexpr int64_t kLanes = 16;
+  T most[kLanes];
+  std::fill_n(most, kLanes, x[0]);
+  int64_t k = 0;
+  if (step == 1) {
+    for (; k + kLanes <= n; k += kLanes) {
+      for (int64_t j = 0; j < kLanes; ++j) most[j] = x[k + j] > most[j] ? x[k + j] : most[j];
+    }
+  }
+  for (; k < n; ++k) most[0] = x[k * step] > most[0] ? x[k * step] : most[0];
+  for (const T other : most) most[0] = other > most[0] ? other : most[0];
+  return most[0];
+}
 
 /// One line along the dimension: the outputs from x and log_softmax of it.
 template <class T>
@@ -90,13 +118,9 @@ struct Picker {
 
   void line(int64_t i, const T* x, int64_t picked) const {
     const T* const of = y + i / inner * n * inner + i % inner;
-    int64_t best = 0;
-    for (int64_t k = 1; k < n; ++k) {
-      if (x[k * step] > x[best * step]) best = k;
-    }
     l.out[0].as<T>()[i] = of[picked * inner];
-    l.out[1].as<T>()[i] = x[best * step];
-    l.out[2].as<T>()[i] = -of[best * inner];  // where x - most is 0
+    l.out[1].as<T>()[i] = largest(x, n, step);
+    l.out[2].as<T>()[i] = -largest(of, n, inner);  // where x - most is 0
   }
 };
 
