@@ -50,14 +50,18 @@ Tensor cross_entropy_of(const Tensor& x, const Tensor& target, const Tensor& wei
                         const CrossEntropyOptions& o) {
   check_target(x, target, o.ignore_index);
   if (weight.defined()) check_weight(x, weight);
+  const bool smooths = o.label_smoothing > 0;  // else log probabilities of targets are all it takes
+  const Tensor lp = smooths ? log_softmax(x, 1) : Tensor();
   const Tensor valid = target != o.ignore_index;
   const Tensor safe = where(valid, target, 0);
-  const Tensor picked = squeeze(apply(LogSoftmaxGather{1}, x, unsqueeze(safe, 1)), 1);
+  const Tensor at = unsqueeze(safe, 1);
+  // Where only kernels look at the target, that of gather would not say what it is.
+  const bool gathers = smooths && x.device().kind != Device::Kind::cuda;
+  const Tensor picked = squeeze(gathers ? gather(lp, 1, at) : apply(LogSoftmaxGather{1}, x, at), 1);
   Tensor w = valid.to(x.dtype());
   if (weight.defined()) w = w * weight_of(weight, safe);
   Tensor loss = where(valid, -picked * w, 0);  // what is ignored may be infinite
-  if (o.label_smoothing > 0) {                 // takes the log probabilities of all classes
-    const Tensor lp = log_softmax(x, 1);
+  if (smooths) {
     Shape per_class = Shape::filled(x.dim(), 1);
     per_class[1] = x.size(1);
     const Tensor all = weight.defined() ? lp * reshape(weight, per_class) : lp;
