@@ -182,12 +182,12 @@ bool allow_tf32() noexcept { return (detail::kernel_settings() & kTf32) != 0; }
 
 }  // namespace cuda
 
-void Tensor::record_stream(const cuda::Stream& stream) const {
-  check(device() == Device::cuda(stream.device()), ErrorKind::Device,
-        "record_stream: expected a tensor on cuda:", stream.device(), ", got one on ", device());
+void Tensor::record_stream(int index, void* stream) const {
+  check(device() == Device::cuda(index), ErrorKind::Device,
+        "record_stream: expected a tensor on cuda:", index, ", got one on ", device());
   detail::DeviceContext& context = detail::device_context(device(), "record_stream");
   if (!has_data()) return;
-  context.pool(stream.device()).record_stream(impl().storage->data(), stream.handle());
+  context.pool(index).record_stream(impl().storage->data(), stream);
 }
 
 }  // namespace reprise

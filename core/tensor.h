@@ -17,10 +17,6 @@
 
 namespace reprise {
 
-namespace cuda {
-class Stream;  // cuda.h
-}
-
 struct TensorOptions {
   std::optional<DType> dtype = {};  ///< default: float32, or what the values say
   Device device = Device::cpu();
@@ -138,7 +134,10 @@ class REPRISE_API Tensor {
   /// Its memory is given back once `stream` is done with what it holds by then: for tensors used on
   /// another stream than the one that was current when they were made. Device error when they
   /// belong to different devices; nothing to do for memory that is not ours.
-  void record_stream(const cuda::Stream& stream) const;
+  template <class S>  // cuda::Stream (cuda.h)
+  void record_stream(const S& stream) const {
+    record_stream(stream.device(), stream.handle());
+  }
   /// The tensor itself when it is dense in that order, else a copy that is. Shape error for
   /// channels_last unless there are 4 dimensions, [N, C, H, W]. Differentiable.
   Tensor to(MemoryFormat format) const;
@@ -277,6 +276,7 @@ class REPRISE_API Tensor {
   const Ref<TensorImpl>& ref() const { return impl_; }
 
  private:
+  void record_stream(int index, void* stream) const;
   void* data_as(DType dtype) const;
   [[noreturn]] void fail_traced(std::string_view reader, const CallSite& where) const;
 
