@@ -48,7 +48,7 @@ enum class BlasTail : uint8_t {
 struct BlasEpilogue {
   BlasTail tail = BlasTail::none;
   void* vector = nullptr;  ///< the bias [n], or the sums [m]
-  void* aux = nullptr;  ///< [m, n]: what GELU is applied to, or a mask as keep_relu_mask makes it
+  void* aux = nullptr;     ///< [m, n]: what GELU is applied to, or a mask as keep_mask makes it
 };
 inline BlasEpilogue bias_of(const Product& p, BlasTail tail = BlasTail::bias, void* aux = nullptr) {
   return {p.bias == nullptr ? BlasTail::none : tail, const_cast<void*>(p.bias), aux};

@@ -14,9 +14,8 @@
 //     void take(State&, const Value& v, int64_t i) const;  i: place in the line
 //     void take(State&, const Value (&v)[N], int64_t i, int64_t step) const;
 //     void store(int64_t output, const State&) const;
-//     struct Reader<N>;  optional: what loads and takes in place of R, and knows which outputs the
-//     N
-//                        columns belong to, or of a line N = 1: (R, output, step, count of those)
+//     struct Reader<N>;  optional: loads and takes in place of R, and knows which outputs the N
+//                        columns, or a line, N = 1, belong to: (R, output, step, count of those)
 //   };
 
 #include "acc.cuh"

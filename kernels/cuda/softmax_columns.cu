@@ -26,9 +26,11 @@ __device__ void reduce_down(A (&v)[W], A (*shared)[W], unsigned across, F f) {
   for (unsigned half = blockDim.x / 2; half >= across; half /= 2) {
     __syncthreads();
     if (threadIdx.x >= half) continue;
+    A joined[W];  // all are read before any is written, so that W are moved at once
     for (int e = 0; e < W; ++e) {
-      shared[threadIdx.x][e] = f(shared[threadIdx.x][e], shared[threadIdx.x + half][e]);
+      joined[e] = f(shared[threadIdx.x][e], shared[threadIdx.x + half][e]);
     }
+    for (int e = 0; e < W; ++e) shared[threadIdx.x][e] = joined[e];
   }
   __syncthreads();
   for (int e = 0; e < W; ++e) v[e] = shared[threadIdx.x % across][e];
