@@ -4,6 +4,7 @@
 
 #include "../core/dispatch.h"
 #include "../core/ops.h"
+#include "../core/ops/memory_format.h"
 
 namespace reprise {
 namespace {
@@ -16,6 +17,11 @@ bool is_plain(const Tensor& t) {
 /// Plain, and nobody else holds it or its data.
 bool is_ours(const Tensor& t) {
   return t.impl().use_count() == 1 && t.impl().storage->use_count() == 1 && is_plain(t);
+}
+
+/// Whether it lies as the sum of both does, so that a write into it shows in no format.
+bool lies_as_sum(const Tensor& t, const Tensor& more) {
+  return t.meta().memory_format() == detail::common_format(t, more);
 }
 
 /// Whether a gradient still to be added lies in the memory of `grad`.
@@ -37,7 +43,7 @@ Tensor first_gradient(Tensor gradient, MemoryFormat format) {
 void add_gradient(Tensor& sum, Tensor more) {
   if (!sum.defined()) {
     sum = std::move(more);
-  } else if (!grad_enabled() && is_ours(sum)) {
+  } else if (!grad_enabled() && is_ours(sum) && lies_as_sum(sum, more)) {
     sum.add_(more);
   } else {
     sum = add(sum, more);

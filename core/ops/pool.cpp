@@ -53,9 +53,9 @@ Shape pooled(std::string_view op, const Shape& x, Pair kernel, Pair stride, Pair
 
 Shape resized(const Shape& x, Pair size) { return {x[0], x[1], size.h, size.w}; }
 
-/// A gradient of an image like `image`, dense in the format of both.
+/// A gradient of an image like `image`, dense in its format.
 Tensor dense_gradient(const Tensor& gy, const Tensor& image) {
-  return detail::dense_gradient(gy, detail::common_format(gy, image));
+  return detail::dense_gradient(gy, image.meta().memory_format());
 }
 
 /// Dense images of floats, and nothing else.

@@ -106,6 +106,39 @@ TEST(MemoryFormat, GradientsLieAsTheirLeaves) {
   EXPECT_TRUE(is_last(x.grad()));
 }
 
+/// Whichever comes first: a trace, which adds up nothing in place, has the same.
+TEST(MemoryFormat, SumsOfGradientsFollowTheRule) {
+  for (const bool last_first : {false, true}) {
+    const Tensor row = image({2, 3, 4, 4}), last = row.to(channels_last);
+    const Tensor x = image({2, 3, 4, 4}).requires_grad_();
+    const Tensor y = x * 2;
+    const Tensor one = y * (last_first ? row : last), other = y * (last_first ? last : row);
+    const Tensor g = grad({one.sum() + other.sum()}, {y})[0];
+    EXPECT_TRUE(is_last(g));
+    EXPECT_EQ(g.to_vector<float>(), (row * 2).to_vector<float>());
+  }
+}
+
+/// Also where the gradient that arrives lies otherwise than what was pooled.
+TEST(MemoryFormat, GradientsOfPoolsLieAsTheImages) {
+  using F = std::function<Tensor(const Tensor&)>;
+  const std::vector<std::pair<std::string, F>> functions{
+      {"avg_pool2d", [](const Tensor& x) { return avg_pool2d(x, 2); }},
+      {"max_pool2d", [](const Tensor& x) { return max_pool2d(x, 2); }}};
+  for (const auto& [name, f] : functions) {
+    for (const MemoryFormat format : {contiguous_format, channels_last}) {
+      const auto gradient_beside = [&](MemoryFormat other) {
+        const Tensor x = image({2, 3, 4, 4}).to(format).requires_grad_();
+        const Tensor y = f(x) + image({2, 3, 2, 2}).to(other);
+        return grad({(y * y).sum()}, {x})[0];
+      };
+      const Tensor g = gradient_beside(contiguous_format), last = gradient_beside(channels_last);
+      EXPECT_EQ(g.to_vector<float>(), last.to_vector<float>()) << name;
+      EXPECT_EQ(is_last(last), format == channels_last) << name;
+    }
+  }
+}
+
 /// Also where the gradient that arrives is one of single pixels, and dense in both formats. The
 /// strides are those that PyTorch gives.
 TEST(MemoryFormat, GradientsOfImagesLieAsTheImages) {

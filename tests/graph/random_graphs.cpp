@@ -1,41 +1,14 @@
 #include "random_graphs.h"
 
 #include <limits>
-#include <random>
 
 #include "../../autograd/engine.h"
 #include "../../autograd/tape.h"
 #include "../../core/ops/host_call.h"
+#include "random_training.h"
 
 namespace reprise::test {
 namespace {
-
-/// Numbers that follow from a seed alone.
-class Dice {
- public:
-  explicit Dice(uint64_t seed) : engine_(seed * 0x9e3779b97f4a7c15 + 1) {}
-  int64_t below(int64_t n) { return static_cast<int64_t>(engine_() % static_cast<uint64_t>(n)); }
-  int64_t between(int64_t low, int64_t high) { return low + below(high - low + 1); }
-  bool chance(int percent) { return below(100) < percent; }
-
- private:
-  std::mt19937_64 engine_;
-};
-
-enum Captured : size_t {
-  kWeight,
-  kBias,
-  kFilter,
-  kFilterBias,
-  kMean,
-  kVar,
-  kCount,
-  kState,
-  kPartOfState,
-  kWide,
-  kParam,
-  kFreshParam,
-};
 
 bool hard_values(uint64_t seed) { return seed % 16 == 3; }
 bool large(uint64_t seed) { return seed % 64 == 5; }
@@ -85,11 +58,12 @@ std::optional<Shape> common_shape(const Shape& a, const Shape& b) {
 /// One run: a pool of tensors, to which each step adds what it made of some of them.
 class Walk {
  public:
-  Walk(uint64_t seed, const Tensors& inputs, const Tensors& captures)
+  Walk(uint64_t seed, const Tensors& inputs, const Tensors& captures, bool has_halves)
       : dice_(seed),
         inputs_(inputs),
         captures_(captures),
         limit_(large(seed) ? 40000 : 300),
+        has_halves_(has_halves),
         leaves_gpu_(seed % 2 == 0 && inputs.front().device().kind == Device::Kind::cuda) {
     for (const Tensor& x : inputs) pool_.push_back(x);
   }
@@ -395,6 +369,10 @@ class Walk {
     keep(loss.detach());
   }
 
+  void train() {
+    for (const Tensor& x : train_once(dice_, inputs_, captures_, has_halves_)) keep(x);
+  }
+
   Tensor differentiable(const Tensor& x) {
     switch (dice_.below(7)) {
       case 0: return tanh(x);
@@ -408,22 +386,23 @@ class Walk {
   }
 
   static constexpr Step kSteps[] = {
-      &Walk::unary,       &Walk::unary,   &Walk::binary,       &Walk::binary,   &Walk::binary,
-      &Walk::with_number, &Walk::reduce,  &Walk::compare,      &Walk::product,  &Walk::view,
-      &Walk::view,        &Walk::view,    &Walk::in_place,     &Walk::in_place, &Walk::in_place,
-      &Walk::join,        &Walk::index,   &Walk::convert,      &Walk::random,   &Walk::make,
-      &Walk::capture,     &Walk::network, &Walk::differentiate};
+      &Walk::unary,       &Walk::unary,   &Walk::binary,        &Walk::binary,   &Walk::binary,
+      &Walk::with_number, &Walk::reduce,  &Walk::compare,       &Walk::product,  &Walk::view,
+      &Walk::view,        &Walk::view,    &Walk::in_place,      &Walk::in_place, &Walk::in_place,
+      &Walk::join,        &Walk::index,   &Walk::convert,       &Walk::random,   &Walk::make,
+      &Walk::capture,     &Walk::network, &Walk::differentiate, &Walk::train};
 
   Dice dice_;
   const Tensors &inputs_, &captures_;
   std::vector<Tensor> pool_;
   int64_t limit_;
-  bool leaves_gpu_;
+  bool has_halves_, leaves_gpu_;
 };
 
 }  // namespace
 
-RandomFunction::RandomFunction(uint64_t seed, Device device) : seed_(seed), device_(device) {}
+RandomFunction::RandomFunction(uint64_t seed, Device device, bool has_halves)
+    : seed_(seed), device_(device), has_halves_(has_halves) {}
 
 Tensors RandomFunction::inputs(int run) const {
   constexpr std::array kTypes{float32, float32, float64, int64, bool_};
@@ -454,17 +433,25 @@ Tensors RandomFunction::captures() const {
   const auto real = [&](const Shape& shape) {
     return draw(values, Meta(shape, float32, device_), false);
   };
-  Tensors out(12);
+  const TensorOptions number{.dtype = float64, .device = device_};
+  Tensors out(kFreshParam + 1);
   out[kWeight] = real({8, 8});
   out[kBias] = real({8});
   out[kFilter] = real({4, 3, 3, 3});
   out[kFilterBias] = real({4});
+  out[kScale] = real({4});
   out[kMean] = real({4});
   out[kVar] = abs(real({4})) + 0.5;
   out[kCount] = zeros({}, {.dtype = int64, .device = device_});
   out[kState] = real({3, 4});
   out[kPartOfState] = out[kState].slice(1, 1, 3);
   out[kWide] = draw(values, Meta({5}, float64, device_), false);
+  out[kRate] = full({}, 0.01, number);
+  for (size_t i = 0; i < kTrained; ++i) {
+    out[kGradient + i] = real(out[i].shape());
+    out[kVelocity + i] = zeros_like(out[i]);
+    out[kStep + i] = zeros({}, number);
+  }
   out[kParam] = real({4, 3}).requires_grad_();
   out[kParam].set_grad(zeros({4, 3}, {.device = device_}));
   out[kFreshParam] = real({8}).requires_grad_();
@@ -473,7 +460,7 @@ Tensors RandomFunction::captures() const {
 
 Tensors RandomFunction::operator()(const Tensors& inputs, const Tensors& captures) const {
   const NoGradGuard no_grad;
-  return Walk(seed_, inputs, captures).run();
+  return Walk(seed_, inputs, captures, has_halves_).run();
 }
 
 }  // namespace reprise::test

@@ -9,7 +9,8 @@ namespace reprise::test {
 /// A function drawn from a seed. What it calls depends on shapes and dtypes, never on values.
 class RandomFunction {
  public:
-  explicit RandomFunction(uint64_t seed, Device device = {});
+  /// Without `has_halves` it trains in float32 alone.
+  explicit RandomFunction(uint64_t seed, Device device = {}, bool has_halves = true);
 
   /// Values for its inputs: the same metas and other values for each run.
   Tensors inputs(int run) const;
@@ -21,6 +22,7 @@ class RandomFunction {
  private:
   uint64_t seed_;
   Device device_;
+  bool has_halves_;
 };
 
 }  // namespace reprise::test
