@@ -8,24 +8,19 @@
 #include "../../autograd/engine.h"
 #include "../../autograd/record.h"
 #include "../../autograd/tape.h"
-#include "../../core/cuda.h"
 #include "../../core/random.h"
 #include "../../graph/model.h"
 #include "../../graph/training_step.h"
 #include "../../layers/nn.h"
 #include "../../optim/sgd.h"
 #include "expect.h"
+#include "on_device.h"
 
 namespace reprise {
 namespace {
 
 using test::expect_error;
 using test::expect_tensor;
-
-std::vector<Device> devices() {
-  if (!cuda::is_available()) return {Device::cpu()};
-  return {Device::cpu(), Device::cuda()};
-}
 
 /// What a function of floating-point tensors runs in: 16 bits, float32, float32 on CUDA alone, or
 /// what it is given.
@@ -124,19 +119,20 @@ DType expected_dtype(Policy policy, Device device, DType in, DType low) {
   return policy == Policy::wide || device.kind == Device::Kind::cuda ? float32 : in;
 }
 
-TEST(Autocast, CastsByTheListsOfPyTorch) {
-  for (const Device device : devices()) {
-    const Tensor values = tensor({{1.0, 2.0}, {3.0, 4.0}}).to(device);
-    for (const DType low : {float16, bfloat16}) {
-      for (const Row& row : table()) {
-        for (const DType in : {float32, float16, bfloat16, float64}) {
-          if (row.policy == Policy::lower && in == float64) continue;  // beside float32 weights
-          const std::string_view name = row.function;
-          if (name == "batch_norm" && in == float64) continue;
-          const auto mixed = autocast(device.kind, low);
-          EXPECT_EQ(row.f(values.to(in)).dtype(), expected_dtype(row.policy, device, in, low))
-              << name << " of " << to_string(in) << " on " << to_string(device);
-        }
+class AutocastOn : public test::OnEachDevice {};
+REPRISE_ON_EACH_DEVICE(AutocastOn);
+
+TEST_P(AutocastOn, CastsByTheListsOfPyTorch) {
+  const Tensor values = tensor({{1.0, 2.0}, {3.0, 4.0}}).to(device());
+  for (const DType low : {float16, bfloat16}) {
+    for (const Row& row : table()) {
+      for (const DType in : {float32, float16, bfloat16, float64}) {
+        if (row.policy == Policy::lower && in == float64) continue;  // beside float32 weights
+        const std::string_view name = row.function;
+        if (name == "batch_norm" && in == float64) continue;
+        const auto mixed = autocast(device().kind, low);
+        EXPECT_EQ(row.f(values.to(in)).dtype(), expected_dtype(row.policy, device(), in, low))
+            << name << " of " << to_string(in);
       }
     }
   }

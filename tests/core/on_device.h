@@ -1,5 +1,6 @@
 #pragma once
-// The fixture of tests that need a device, real or emulated.
+// The fixtures of tests that need a device, real or emulated. What uses one has Cuda in its full
+// name, by which scripts/gpu_check finds it.
 
 #include <gtest/gtest.h>
 
@@ -15,5 +16,19 @@ class OnDevice : public Base {
     if (!cuda::is_available()) GTEST_SKIP() << cuda::why_not_available();
   }
 };
+
+/// Of tests for the CPU and for a device: `device()`.
+class OnEachDevice : public OnDevice<testing::TestWithParam<Device>> {
+ protected:
+  void SetUp() override {
+    if (device().kind == Device::Kind::cuda) OnDevice::SetUp();
+  }
+  static Device device() { return GetParam(); }
+};
+
+/// Defines Cpu/suite and Cuda/suite.
+#define REPRISE_ON_EACH_DEVICE(suite)                                   \
+  INSTANTIATE_TEST_SUITE_P(Cpu, suite, testing::Values(Device::cpu())); \
+  INSTANTIATE_TEST_SUITE_P(Cuda, suite, testing::Values(Device::cuda()))
 
 }  // namespace reprise::test

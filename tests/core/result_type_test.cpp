@@ -89,7 +89,7 @@ TEST(ResultType, IsThatOfPyTorch) {
   }
 }
 
-TEST(ResultType, IsTheSameOnADevice) {
+TEST(ResultType, IsTheSameOnCuda) {
   if (!cuda::is_available()) GTEST_SKIP() << cuda::why_not_available();
   expect_results(Device::cuda());
 }

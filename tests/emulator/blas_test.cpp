@@ -31,10 +31,10 @@ Tensor whole(const Shape& shape, DType dtype, uint64_t seed) {
   return (sample(shape, float64, seed) * 2).to(int64).to(dtype);
 }
 
-class EmulatedBlas : public testing::Test {
+class EmulatedCudaBlas : public testing::Test {
  protected:
-  EmulatedBlas() { PlayedBlas::misuses(); }
-  ~EmulatedBlas() override { EXPECT_EQ(PlayedBlas::misuses(), ""); }
+  EmulatedCudaBlas() { PlayedBlas::misuses(); }
+  ~EmulatedCudaBlas() override { EXPECT_EQ(PlayedBlas::misuses(), ""); }
 
   /// f of tensors on the device is f of them on the CPU, and made of `products` products.
   template <class F>
@@ -53,12 +53,12 @@ class EmulatedBlas : public testing::Test {
 
 constexpr DType kFloats[] = {float32, float64, float16, bfloat16};
 
-TEST_F(EmulatedBlas, IsThereWhileItIsPlayed) {
+TEST_F(EmulatedCudaBlas, IsThereWhileItIsPlayed) {
   EXPECT_TRUE(cuda::has_blas());
   EXPECT_EQ(&cuda::blas(), cuda::played_blas.load());
 }
 
-TEST_F(EmulatedBlas, MultipliesInAllDTypesAndLayouts) {
+TEST_F(EmulatedCudaBlas, MultipliesInAllDTypesAndLayouts) {
   const auto product = [](const Tensors& x) { return matmul(x[0], x[1]); };
   const auto turned = [](const Tensors& x) { return matmul(x[0].mT(), x[1].mT()); };
   const auto part = [](const Tensors& x) {
@@ -85,7 +85,7 @@ TEST_F(EmulatedBlas, MultipliesInAllDTypesAndLayouts) {
   }
 }
 
-TEST_F(EmulatedBlas, AddsBiasAndActivates) {
+TEST_F(EmulatedCudaBlas, AddsBiasAndActivates) {
   for (const DType dtype : kFloats) {
     const Tensors in{whole({6, 8}, dtype, 1), whole({16, 8}, dtype, 2), whole({16}, dtype, 3)};
     expect_same([](const Tensors& x) { return linear(x[0], x[1]); }, in);
@@ -103,7 +103,7 @@ TEST_F(EmulatedBlas, AddsBiasAndActivates) {
   EXPECT_GT(PlayedBlas::products(CUBLASLT_EPILOGUE_BIAS), 0);
 }
 
-TEST_F(EmulatedBlas, GivesFusedProductsTheBitsOfSingleOnes) {
+TEST_F(EmulatedCudaBlas, GivesFusedProductsTheBitsOfSingleOnes) {
   const Tensor x = sample({20, 48}).cuda(), w = sample({32, 48}, float32, 2).cuda();
   const Tensor bias = sample({32}, float32, 3).cuda();
   const Tensor fused = apply(FusedLinear{Activation::relu}, x, w, bias);
@@ -113,7 +113,7 @@ TEST_F(EmulatedBlas, GivesFusedProductsTheBitsOfSingleOnes) {
 }
 
 /// The library's ReLU would hide NaN.
-TEST_F(EmulatedBlas, KeepsNaN) {
+TEST_F(EmulatedCudaBlas, KeepsNaN) {
   Tensor x = whole({6, 8}, float32, 1);
   x.data<float>()[11] = std::nanf("");
   expect_same(
@@ -122,7 +122,7 @@ TEST_F(EmulatedBlas, KeepsNaN) {
 }
 
 /// What the library makes of activations is for those who allow TF32.
-TEST_F(EmulatedBlas, LeavesActivationsToTheLibraryWhereTF32IsAllowed) {
+TEST_F(EmulatedCudaBlas, LeavesActivationsToTheLibraryWhereTF32IsAllowed) {
   const Tensors in{whole({6, 8}, float32, 1), whole({16, 8}, float32, 2), whole({16}, float32, 3)};
   const Tensors back{whole({6, 16}, float32, 4), whole({16, 8}, float32, 2), sample({6, 8})};
   const Tensors narrow{whole({6, 16}, float32, 4), whole({16, 6}, float32, 2), sample({6, 6})};
@@ -160,7 +160,7 @@ TEST_F(EmulatedBlas, LeavesActivationsToTheLibraryWhereTF32IsAllowed) {
   }
 }
 
-TEST_F(EmulatedBlas, MasksGradientsOnTheWay) {
+TEST_F(EmulatedCudaBlas, MasksGradientsOnTheWay) {
   const auto grad = [](const Tensors& x) {
     return apply(FusedLinearInputGrad{}, x[0], x[1], x[2]);
   };
@@ -180,7 +180,7 @@ TEST_F(EmulatedBlas, MasksGradientsOnTheWay) {
   }
 }
 
-TEST_F(EmulatedBlas, SumsGradientsOfABiasOnTheWay) {
+TEST_F(EmulatedCudaBlas, SumsGradientsOfABiasOnTheWay) {
   for (const DType dtype : kFloats) {
     const int before = PlayedBlas::products(CUBLASLT_EPILOGUE_BGRADB);
     for (const int k : {0, 1}) {
@@ -197,7 +197,7 @@ TEST_F(EmulatedBlas, SumsGradientsOfABiasOnTheWay) {
 }
 
 /// TF32 rounds what is multiplied, not what is only added up.
-TEST_F(EmulatedBlas, SumsGradientsOfABiasInFloat32WhereTF32IsAllowed) {
+TEST_F(EmulatedCudaBlas, SumsGradientsOfABiasInFloat32WhereTF32IsAllowed) {
   const Tensor gy = full({8, 4}, 1 + 0x1p-20).cuda(), x = whole({8, 6}, float32, 2).cuda();
   const int before = PlayedBlas::products();
   cuda::set_allow_tf32(true);
@@ -207,7 +207,7 @@ TEST_F(EmulatedBlas, SumsGradientsOfABiasInFloat32WhereTF32IsAllowed) {
   expect_tensor(got[1].cpu(), full({4}, 8 * (1 + 0x1p-20)));
 }
 
-TEST_F(EmulatedBlas, RunsTheRowsOfProducts) {
+TEST_F(EmulatedCudaBlas, RunsTheRowsOfProducts) {
   for (const op_rows::OpRow& row : op_rows::all_rows()) {
     if (row.name != "matmul" && row.name != "linear" && row.name != "fused_linear" &&
         row.name != "linear_weight_grad" && row.name != "fused_linear_input_grad")
@@ -223,7 +223,7 @@ TEST_F(EmulatedBlas, RunsTheRowsOfProducts) {
   }
 }
 
-TEST_F(EmulatedBlas, ReadsTF32WhereItIsAllowed) {
+TEST_F(EmulatedCudaBlas, ReadsTF32WhereItIsAllowed) {
   const Tensor a = sample({8, 16}).cuda(), b = (sample({16, 8}, float32, 2) * 1.0001).cuda();
   const Tensor exact = matmul(a, b);
   cuda::set_allow_tf32(true);
@@ -234,7 +234,7 @@ TEST_F(EmulatedBlas, ReadsTF32WhereItIsAllowed) {
 }
 
 /// A step of training, eager and compiled, the latter as one captured graph from its second run on.
-TEST_F(EmulatedBlas, TrainsAsTheCpuDoes) {
+TEST_F(EmulatedCudaBlas, TrainsAsTheCpuDoes) {
   const auto train = [](Device device, bool compiled) {
     manual_seed(3);
     nn::Sequential model(nn::Linear(12, 16), nn::ReLU(), nn::Linear(16, 8), nn::GELU("tanh"),
@@ -268,7 +268,7 @@ TEST_F(EmulatedBlas, TrainsAsTheCpuDoes) {
 }
 
 /// What was captured with cuBLASLt is captured anew without it.
-TEST(EmulatedBlasReplay, EndsWithTheLibrary) {
+TEST(EmulatedCudaBlasReplay, EndsWithTheLibrary) {
   const Tensor x = whole({6, 8}, float32, 1), w = whole({8, 4}, float32, 2);
   const Tensor there = x.cuda(), weight = w.cuda(), expected = matmul(x, w);
   std::optional<PlayedBlas> played(std::in_place);
@@ -288,7 +288,7 @@ TEST(EmulatedBlasReplay, EndsWithTheLibrary) {
 
 // ---- what it refuses --------------------------------------------------------------------------
 
-TEST(EmulatedBlasRules, AreThoseOfTheDocumentation) {
+TEST(EmulatedCudaBlasRules, AreThoseOfTheDocumentation) {
   const PlayedBlas played;
   const cuda::BlasLibrary& blas = cuda::blas();
   cublasLtMatmulDesc_t op = nullptr;

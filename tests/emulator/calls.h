@@ -19,6 +19,9 @@ void refuse_call(int64_t n);
 /// Whether it came to that; from now on none fails.
 bool was_refused();
 
+/// How many kernels, copies and fills there were.
+int64_t work_queued();
+
 /// At the beginning of a call: whether it is to fail.
 bool refuses(const char* call);
 

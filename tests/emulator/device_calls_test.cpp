@@ -8,7 +8,7 @@
 namespace reprise {
 namespace {
 
-TEST(DeviceCalls, ADeviceThatDoesNotAnswerIsRefused) {
+TEST(CudaCalls, ADeviceThatDoesNotAnswerIsRefused) {
   DeviceRuntime& runtime = detail::device_context(Device::cuda(), "test").runtime();
   EXPECT_EQ(runtime.why_not(0), "");
   emulator::refuse_call(1);

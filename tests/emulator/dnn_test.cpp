@@ -16,24 +16,26 @@ namespace {
 using namespace conv_testing;
 using emulator::PlayedDnn;
 
-class EmulatedDnn : public testing::TestWithParam<DType> {
+class EmulatedCudaDnn : public testing::TestWithParam<DType> {
  protected:
-  ~EmulatedDnn() override { EXPECT_GT(PlayedDnn::executions(), before_) << "cuDNN did nothing"; }
+  ~EmulatedCudaDnn() override {
+    EXPECT_GT(PlayedDnn::executions(), before_) << "cuDNN did nothing";
+  }
 
   const PlayedDnn played_;
   const int before_ = PlayedDnn::executions();
 };
 
-TEST_P(EmulatedDnn, AllPasses) {
+TEST_P(EmulatedCudaDnn, AllPasses) {
   const std::vector<Case> all = cases();
   for (size_t i = 0; i < all.size(); i += 3) expect_all_passes(all[i], GetParam());
 }
 
-TEST_P(EmulatedDnn, WithWhatFollows) { expect_what_follows(GetParam()); }
+TEST_P(EmulatedCudaDnn, WithWhatFollows) { expect_what_follows(GetParam()); }
 
-TEST_P(EmulatedDnn, WritesAGradientOverItsMask) { expect_over_mask(GetParam()); }
+TEST_P(EmulatedCudaDnn, WritesAGradientOverItsMask) { expect_over_mask(GetParam()); }
 
-TEST_P(EmulatedDnn, RunsRows) {
+TEST_P(EmulatedCudaDnn, RunsRows) {
   for (const op_rows::OpRow& row : op_rows::all_rows()) {
     if (std::string(row.name).find("conv") == std::string::npos || row.operands.empty()) continue;
     SCOPED_TRACE(row.name);
@@ -51,7 +53,7 @@ TEST_P(EmulatedDnn, RunsRows) {
 }
 
 /// Operands that do not begin at a multiple of 16 bytes are our own kernel's.
-TEST_P(EmulatedDnn, IsNotGivenWhatIsNotAligned) {
+TEST_P(EmulatedCudaDnn, IsNotGivenWhatIsNotAligned) {
   const Tensor x = whole({2, 3, 5, 5}, GetParam(), 1), w = whole({4, 3, 3, 3}, GetParam(), 2);
   const Tensor expected = apply(Conv2d{}, x, w);
   expect_tensor(apply(Conv2d{}, x.cuda(), w.cuda()).cpu(), expected);
@@ -61,7 +63,7 @@ TEST_P(EmulatedDnn, IsNotGivenWhatIsNotAligned) {
   EXPECT_EQ(PlayedDnn::executions(), before);
 }
 
-TEST_P(EmulatedDnn, IsCaptured) {
+TEST_P(EmulatedCudaDnn, IsCaptured) {
   const Tensor x = whole({2, 3, 5, 5}, GetParam(), 1), w = whole({4, 3, 3, 3}, GetParam(), 2);
   const Tensor b = whole({4}, GetParam(), 3), expected = apply(Conv2d{}, x, w, b);
   Tensors in{x.cuda(), w.cuda(), b.cuda()};
@@ -87,11 +89,12 @@ TEST_P(EmulatedDnn, IsCaptured) {
   EXPECT_EQ(cudaStreamDestroy(stream), cudaSuccess);
 }
 
-INSTANTIATE_TEST_SUITE_P(Floats, EmulatedDnn, testing::Values(float32, float64, float16, bfloat16),
+INSTANTIATE_TEST_SUITE_P(Floats, EmulatedCudaDnn,
+                         testing::Values(float32, float64, float16, bfloat16),
                          [](const auto& p) { return std::string(to_string(p.param)); });
 
 /// What was captured with cuDNN is captured anew without it.
-TEST(EmulatedDnnReplay, EndsWithTheLibrary) {
+TEST(EmulatedCudaDnnReplay, EndsWithTheLibrary) {
   const Tensor x = whole({2, 3, 5, 5}, float32, 1), w = whole({4, 3, 3, 3}, float32, 2);
   const Tensor there = x.cuda(), weight = w.cuda(), expected = apply(Conv2d{}, x, w);
   std::optional<PlayedDnn> played(std::in_place);
@@ -108,7 +111,7 @@ TEST(EmulatedDnnReplay, EndsWithTheLibrary) {
 }
 
 /// 2049 has no place in float16, 2050 has.
-TEST(EmulatedDnnPlans, RoundASumWithItsBias) {
+TEST(EmulatedCudaDnnPlans, RoundASumWithItsBias) {
   const PlayedDnn played;
   const TensorOptions half{.dtype = float16};
   const Tensor x = ones({1, 2049, 1, 1}, half).cuda(), b = ones({1}, half).cuda();
@@ -117,7 +120,7 @@ TEST(EmulatedDnnPlans, RoundASumWithItsBias) {
 
 /// Scratch that was asked for with one setting of TF32 serves the kernel with the other. A plan
 /// writes over all that it may take, so AddressSanitizer would see it.
-TEST(EmulatedDnnPlans, TakeNoMoreRoomThanWasAskedFor) {
+TEST(EmulatedCudaDnnPlans, TakeNoMoreRoomThanWasAskedFor) {
   const PlayedDnn played;
   for (const bool first : {false, true}) {
     const Tensor x = whole({2, 3, 5 + int64_t{first}, 5}, float32, 1);
@@ -136,7 +139,7 @@ TEST(EmulatedDnnPlans, TakeNoMoreRoomThanWasAskedFor) {
 }
 
 /// Our own kernel stands in for what cuDNN cannot do, not for what it lacks memory for.
-TEST(EmulatedDnnPlans, AreMadeOnceThereIsMemory) {
+TEST(EmulatedCudaDnnPlans, AreMadeOnceThereIsMemory) {
   const PlayedDnn played;
   const Tensor x = whole({2, 3, 9, 5}, float32, 1), w = whole({4, 3, 3, 3}, float32, 2);
   const Tensor there = x.cuda(), filter = w.cuda(), expected = apply(Conv2d{}, x, w);
@@ -160,7 +163,7 @@ TEST(EmulatedDnnPlans, AreMadeOnceThereIsMemory) {
 }
 
 /// What the real one refuses, so that a test here can find it.
-TEST(EmulatedDnnDescriptors, RefuseWhatIsWrong) {
+TEST(EmulatedCudaDnnDescriptors, RefuseWhatIsWrong) {
   using cuda::DnnDescriptor;
   const PlayedDnn played;
   const auto tensor = [] {

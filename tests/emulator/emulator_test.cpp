@@ -26,7 +26,7 @@ void sum_of_block(int* out, const int* in) {
   out[blockIdx.x] = sums[0];
 }
 
-TEST(Emulator, RunsBarriersAndShuffles) {
+TEST(EmulatedCuda, RunsBarriersAndShuffles) {
   std::vector<int> in(4 * 128), out(4);
   std::iota(in.begin(), in.end(), 0);
   launch({}, 4, 128, sum_of_block, out.data(), in.data());
@@ -41,7 +41,7 @@ void lanes(unsigned* out) {
   out[4 * i + 3] = __ballot_sync(~0U, i % 2);
 }
 
-TEST(Emulator, ShufflesWithinWidths) {
+TEST(EmulatedCuda, ShufflesWithinWidths) {
   std::vector<unsigned> out(4 * 32);
   launch({}, 1, 32, lanes, out.data());
   for (unsigned i = 0; i < 32; ++i) {
@@ -57,14 +57,14 @@ void barrier_for_some() {
   if (threadIdx.x == 32) __syncwarp();
 }
 
-TEST(Emulator, CatchesWhatWaitsForever) {
+TEST(EmulatedCuda, CatchesWhatWaitsForever) {
   expect_error([] { launch({}, 1, 64, barrier_for_some); }, ErrorKind::Device,
                {"cudaErrorLaunchTimeout"});
 }
 
 void race(int* out) { *out = static_cast<int>(threadIdx.x); }
 
-TEST(Emulator, ShowsRacesByOtherOrders) {
+TEST(EmulatedCuda, ShowsRacesByOtherOrders) {
   int first = -1, second = -1;
   launch({}, 1, 64, race, &first);
   launch({}, 1, 64, race, &second);
@@ -80,7 +80,7 @@ void exchange_in_shared(float* out) {
   out[1 + threadIdx.x] = shared[blockDim.x - 1 - threadIdx.x];
 }
 
-TEST(Emulator, FillsSharedMemoryWithNaN) {
+TEST(EmulatedCuda, FillsSharedMemoryWithNaN) {
   std::vector<float> out(65);
   launch({}, {1, 64, 64 * sizeof(float)}, exchange_in_shared, out.data());
   EXPECT_NE(out[0], out[0]);
@@ -93,7 +93,7 @@ void copy_pack(float* to, const float* from) {
   store_pack(to, pack);
 }
 
-TEST(Emulator, CatchesPacksThatAreNotAligned) {
+TEST(EmulatedCuda, CatchesPacksThatAreNotAligned) {
   alignas(16) float x[8] = {1, 2, 3, 4}, y[8] = {};
   launch({}, 1, 1, copy_pack, y, x);
   EXPECT_EQ(y[3], 4);
@@ -103,14 +103,14 @@ TEST(Emulator, CatchesPacksThatAreNotAligned) {
   }
 }
 
-TEST(Emulator, RefusesGridsThatNoDeviceTakes) {
+TEST(EmulatedCuda, RefusesGridsThatNoDeviceTakes) {
   for (const Grid& grid : {Grid{1, 1025}, Grid{1, 32, 1 << 20}}) {
     expect_error([&] { launch({}, grid, race, nullptr); }, ErrorKind::Device,
                  {"cudaErrorInvalidConfiguration"});
   }
 }
 
-TEST(Emulator, LetsAKernelShareWhatAnyLaunchOfItAskedFor) {
+TEST(EmulatedCuda, LetsAKernelShareWhatAnyLaunchOfItAskedFor) {
   std::vector<float> out(65);
   allow_shared(reinterpret_cast<const void*>(exchange_in_shared), 160 << 10);
   allow_shared(reinterpret_cast<const void*>(exchange_in_shared), 60 << 10);  // by another thread

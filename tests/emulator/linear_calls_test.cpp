@@ -54,11 +54,11 @@ Count saved_by_fusing() {
   return {single.kernels - fused.kernels, fused.products};
 }
 
-TEST(LinearCalls, DoActivationsInProductsOfTheirOwn) {
+TEST(CudaLinearCalls, DoActivationsInProductsOfTheirOwn) {
   EXPECT_EQ(saved_by_fusing(), (Count{2, 0}));  // the ReLU and its gradient
 }
 
-TEST(LinearCalls, DoActivationsInProductsOfTheLibrary) {
+TEST(CudaLinearCalls, DoActivationsInProductsOfTheLibrary) {
   const PlayedBlas played;
   const int before = PlayedBlas::products(CUBLASLT_EPILOGUE_DRELU);
   EXPECT_EQ(saved_by_fusing(), (Count{0, 8}));

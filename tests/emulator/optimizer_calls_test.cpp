@@ -25,7 +25,7 @@ int64_t launches_of(const std::function<void()>& f) {
       calls, [](const std::string& call) { return call.starts_with("cudaLaunchKernel"); });
 }
 
-TEST(OptimizerCalls, TakeAllParametersTogether) {
+TEST(CudaOptimizerCalls, TakeAllParametersTogether) {
   std::vector<Tensor> parameters;
   for (int64_t i = 1; i <= 40; ++i) {
     parameters.push_back(ones({i, 7}, {.device = kGpu, .requires_grad = true}));
@@ -43,7 +43,7 @@ TEST(OptimizerCalls, TakeAllParametersTogether) {
 }
 
 /// A norm is two launches, and one for each table of tensors beyond the first.
-TEST(OptimizerCalls, ClipsAllGradientsTogether) {
+TEST(CudaOptimizerCalls, ClipsAllGradientsTogether) {
   std::vector<Tensor> parameters;
   for (int64_t i = 1; i <= 300; ++i) {
     parameters.push_back(ones({i % 40 + 1, 7}, {.device = kGpu, .requires_grad = true}));

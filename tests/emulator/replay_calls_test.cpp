@@ -25,7 +25,7 @@ Calls calls_of(const std::function<void()>& run) {
   return calls;
 }
 
-TEST(ReplayCalls, AReplayIsOneLaunch) {
+TEST(CudaReplayCalls, AReplayIsOneLaunch) {
   const Tensor x = randn({4, 8}).cuda(), other = randn({4, 8}).cuda(), y = zeros({4}).cuda();
   const Tensor w = randn({8, 8}).cuda();
   Program program =
@@ -43,7 +43,7 @@ TEST(ReplayCalls, AReplayIsOneLaunch) {
   EXPECT_EQ(run(x), (Calls{"cudaLaunchKernel", set, set, "cudaGraphLaunch", "cudaEventRecord"}));
 }
 
-TEST(ReplayCalls, MemoryOfOthersIsCopiedApart) {
+TEST(CudaReplayCalls, MemoryOfOthersIsCopiedApart) {
   std::vector<float> values(2 * 64);  // pinned by somebody, say, and not of the device's pools
   const auto foreign = [&](size_t at) {
     return Tensor(make_ref<TensorImpl>(Meta({64}, float32, kGpu),
@@ -84,7 +84,7 @@ struct SpoilsOne {
   }
 };
 
-TEST(ReplayCalls, WhatALibraryMeetsInASpoiltCaptureIsNotItsDoing) {
+TEST(CudaReplayCalls, WhatALibraryMeetsInASpoiltCaptureIsNotItsDoing) {
   const NoGradGuard no_grad;
   const emulator::PlayedBlas blas;
   const Tensor x = randn({64, 64}).cuda();
@@ -133,7 +133,7 @@ std::vector<Result> results_with_failure(int64_t n, const Tensor& x, std::string
   return results;
 }
 
-TEST(ReplayCalls, AnyOfThemMayFail) {
+TEST(CudaReplayCalls, AnyOfThemMayFail) {
   const NoGradGuard no_grad;
   const Tensor x = randn({3, 5}).cuda();
   const int64_t in_use = cuda::memory_stats().in_use;

@@ -156,7 +156,7 @@ cudaError_t refuse_unsafe() {
 namespace {
 
 std::atomic<bool> records_calls = false;
-std::atomic<int64_t> calls_to_refused = 0;
+std::atomic<int64_t> calls_to_refused = 0, queued = 0;
 std::mutex calls_mutex;
 std::vector<std::string> calls;
 
@@ -172,6 +172,8 @@ std::vector<std::string> calls_of(const std::function<void()>& f) {
 
 void refuse_call(int64_t n) { calls_to_refused = n; }
 bool was_refused() { return calls_to_refused.exchange(0) < 0; }
+
+int64_t work_queued() { return queued; }
 
 bool refuses(const char* call) {
   if (records_calls) {
@@ -189,6 +191,7 @@ cudaError_t keep_error(cudaError_t status) {
 }
 
 cudaError_t enqueue(cudaStream_t stream, Work work) {
+  ++queued;
   if (stream != nullptr && stream->captures) {
     if (stream->spoilt) return keep_error(cudaErrorStreamCaptureInvalidated);
     stream->graph->nodes.push_back({std::move(work), false});

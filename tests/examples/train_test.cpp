@@ -237,7 +237,7 @@ TEST_F(LongTrain, Cifar10) {
   EXPECT_GE(accuracy_of(outcome), 50) << outcome.out;
 }
 
-TEST_F(Train, RunsOnADeviceOrSaysWhyNot) {
+TEST_F(Train, RunsOnCudaOrSaysWhyNot) {
   const auto on = [&](const std::string& device) {
     return tiny({"--epochs", "1", "--device", device});
   };

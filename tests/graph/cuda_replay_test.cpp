@@ -19,8 +19,8 @@ namespace reprise::test {
 namespace {
 
 class OnFake : public ProgramOnFake {};
-class OnGpu : public ProgramOnGpu {};
-INSTANTIATE_TEST_SUITE_P(All, OnGpu, testing::Bool(), device_name);
+class CudaGraphs : public CudaProgram {};
+INSTANTIATE_TEST_SUITE_P(All, CudaGraphs, testing::Bool(), device_name);
 
 // ---- segments
 
@@ -79,7 +79,7 @@ std::vector<Divided> divided() {
   };
 }
 
-TEST_P(OnGpu, HostStepsRunBetweenGraphs) {
+TEST_P(CudaGraphs, HostStepsRunBetweenGraphs) {
   const NoGradGuard no_grad;
   for (const Divided& c : divided()) {
     SCOPED_TRACE(c.name);
@@ -121,7 +121,7 @@ TEST_F(OnFake, WhatRunsOnAnotherGpuIsNotCaptured) {
   EXPECT_EQ(fake_.runtime.live_graphs, 2);
 }
 
-TEST_P(OnGpu, AHostStepThatFailsLeavesAProgramThatRuns) {
+TEST_P(CudaGraphs, AHostStepThatFailsLeavesAProgramThatRuns) {
   bool fails = false;
   const auto f = [&](const Tensor& x) {
     const HostFunction g = [&](const Tensors& in) {
@@ -148,7 +148,7 @@ TEST_P(OnGpu, AHostStepThatFailsLeavesAProgramThatRuns) {
 
 // ---- who captures, and when
 
-TEST_P(OnGpu, IsCapturedWhoeverRunsIt) {
+TEST_P(CudaGraphs, IsCapturedWhoeverRunsIt) {
   if (GetParam()) GTEST_SKIP() << "a fake device is for one thread";
   const Tensor w = randn({6, 6}).to(kGpu);
   const auto f = [&](const Tensor& x) { return sum(tanh(x.matmul(w)), 1); };
@@ -166,7 +166,7 @@ TEST_P(OnGpu, IsCapturedWhoeverRunsIt) {
   }
 }
 
-TEST_P(OnGpu, ThreadsThatMeetAreTurnedAway) {
+TEST_P(CudaGraphs, ThreadsThatMeetAreTurnedAway) {
   if (GetParam()) GTEST_SKIP() << "a fake device is for one thread";
   const Tensor example = randn({3, 6}).to(kGpu);
   const auto f = [](const Tensor& x) { return dropout(sum(tanh(x), 1), 0.0); };
@@ -195,7 +195,7 @@ TEST_P(OnGpu, ThreadsThatMeetAreTurnedAway) {
   EXPECT_TRUE(is_one_graph(program.replay())) << program.replay();
 }
 
-TEST_P(OnGpu, AForkedChildMayDropIt) {
+TEST_P(CudaGraphs, AForkedChildMayDropIt) {
   const Tensor x = randn({3}).to(kGpu);
   const auto f = [](const Tensor& a) { return dropout(a, 0.0).exp(); };
   auto program = std::make_unique<Program>(compile(f, {x}));
@@ -378,7 +378,7 @@ TEST_F(OnFake, MemoryThatAGraphRefusesIsCopiedApart) {
   for (int i = 0; i < 3; ++i) expect_bits(program(other), f(other));
 }
 
-TEST_P(OnGpu, HasTheSameBitsInLoopAndGraphWhereverInputsLie) {
+TEST_P(CudaGraphs, HasTheSameBitsInLoopAndGraphWhereverInputsLie) {
   manual_seed(1);
   const Tensor many = randn({1 + 9 * 64}).to(kGpu), w = randn({64, 5}).to(kGpu);
   const auto f = [&](const Tensor& x) {

@@ -24,7 +24,7 @@ namespace {
 
 Tensor f(const Tensor& x) { return sum(tanh(x * x + 1), 1); }
 
-INSTANTIATE_TEST_SUITE_P(All, ProgramOnGpu, testing::Bool(), device_name);
+INSTANTIATE_TEST_SUITE_P(All, CudaProgram, testing::Bool(), device_name);
 
 // ---- what is queued
 
@@ -200,7 +200,7 @@ TEST_F(ProgramOnFake, CallsFunctionsOnTheStreamOfTheRun) {
 
 // ---- what comes out
 
-TEST_P(ProgramOnGpu, HasTheBitsOfEagerInManyRuns) {
+TEST_P(CudaProgram, HasTheBitsOfEagerInManyRuns) {
   manual_seed(1);
   const NoGradGuard no_grad;
   nn::Sequential net(nn::Conv2d(3, 4, 3, {.padding = 1}), nn::BatchNorm2d(4), nn::ReLU(),
@@ -219,7 +219,7 @@ TEST_P(ProgramOnGpu, HasTheBitsOfEagerInManyRuns) {
   EXPECT_TRUE(is_one_graph(program.report())) << program.report();
 }
 
-TEST_P(ProgramOnGpu, AllocatesNothing) {
+TEST_P(CudaProgram, AllocatesNothing) {
   const Tensor x = randn({4, 4}, {.device = kGpu}), y = zeros({4}, {.device = kGpu});
   Program program = compile([](const Tensor& a) { return f(dropout(a, 0.25)); }, {x});
   for (int i = 0; i < 3; ++i) program.run({x}, {y});
@@ -229,7 +229,7 @@ TEST_P(ProgramOnGpu, AllocatesNothing) {
   EXPECT_TRUE(is_one_graph(program.replay())) << program.replay();
 }
 
-TEST_P(ProgramOnGpu, DrawsTheNumbersOfTheCpu) {
+TEST_P(CudaProgram, DrawsTheNumbersOfTheCpu) {
   const auto g = [](const Tensor& x) {
     return dropout(dropout(x, 0.5) + rand({7}, {.device = x.device()}), 0.3);
   };
@@ -300,12 +300,12 @@ void expect_same_training(Options options) {
   }
 }
 
-TEST_P(ProgramOnGpu, ATrainingStepFollowsItsSchedule) {
+TEST_P(CudaProgram, ATrainingStepFollowsItsSchedule) {
   expect_same_training<optim::SGD>(optim::SGDOptions{.lr = 0.1, .momentum = 0.9});
   expect_same_training<optim::Adam>(optim::AdamOptions{.lr = 0.05, .amsgrad = true});
 }
 
-TEST_P(ProgramOnGpu, UpdatesInputsAndCaptures) {
+TEST_P(CudaProgram, UpdatesInputsAndCaptures) {
   const Tensor sum_so_far = zeros({3}, {.device = kGpu});
   const auto g = [&](const Tensor& x) {
     Tensor(x).add_(1);
@@ -326,7 +326,7 @@ TEST_P(ProgramOnGpu, UpdatesInputsAndCaptures) {
   EXPECT_TRUE(is_one_graph(program.replay())) << program.replay();
 }
 
-TEST_P(ProgramOnGpu, TakesOtherLayoutsAndEmptyTensors) {
+TEST_P(CudaProgram, TakesOtherLayoutsAndEmptyTensors) {
   const Tensor x = randn({4, 4}, {.device = kGpu}), none = zeros({0, 4}, {.device = kGpu});
   Program dense = compile(f, {x}), turned = compile(f, {x.t()}), empty = compile(f, {none});
   for (int i = 0; i < 3; ++i) {
@@ -337,7 +337,7 @@ TEST_P(ProgramOnGpu, TakesOtherLayoutsAndEmptyTensors) {
   }
 }
 
-TEST_P(ProgramOnGpu, ClonesRunOnThreadsOfTheirOwn) {
+TEST_P(CudaProgram, ClonesRunOnThreadsOfTheirOwn) {
   if (GetParam()) GTEST_SKIP() << "a fake device is for one thread";
   const Tensor w = randn({6, 6}, {.device = kGpu});
   const auto g = [&](const Tensor& x) { return f(x.matmul(w)); };
@@ -358,7 +358,7 @@ TEST_P(ProgramOnGpu, ClonesRunOnThreadsOfTheirOwn) {
   for (std::thread& thread : threads) thread.join();
 }
 
-TEST_P(ProgramOnGpu, AFailedRunForgetsWhereTheCounterStands) {
+TEST_P(CudaProgram, AFailedRunForgetsWhereTheCounterStands) {
   bool fails = false;
   const Tensor x = ones({64}, {.device = kGpu});
   const auto g = [&](const Tensor& a) {
@@ -380,7 +380,7 @@ TEST_P(ProgramOnGpu, AFailedRunForgetsWhereTheCounterStands) {
   expect_bits(got, g(x));
 }
 
-TEST_P(ProgramOnGpu, IsSavedAndLoaded) {
+TEST_P(CudaProgram, IsSavedAndLoaded) {
   const std::string path =
       std::filesystem::temp_directory_path() / text("reprise_program_", ::getpid(), ".safetensors");
   const Tensor w = randn({4, 4}, {.device = kGpu}), x = randn({2, 4}, {.device = kGpu});
@@ -393,7 +393,7 @@ TEST_P(ProgramOnGpu, IsSavedAndLoaded) {
 
 // ---- models
 
-TEST_P(ProgramOnGpu, ModelsAreCompiledWhereTheirParametersLie) {
+TEST_P(CudaProgram, ModelsAreCompiledWhereTheirParametersLie) {
   manual_seed(3);
   SymbolicModel model = busy_model(kGpu);
   model.to(kGpu);
@@ -408,7 +408,7 @@ TEST_P(ProgramOnGpu, ModelsAreCompiledWhereTheirParametersLie) {
   EXPECT_TRUE(is_one_graph(model.compile_report())) << model.compile_report();
 }
 
-TEST_P(ProgramOnGpu, ASymbolIsMovedAtReplay) {
+TEST_P(CudaProgram, ASymbolIsMovedAtReplay) {
   const Tensor x = Input({4});
   nn::Linear fc(4, 2);
   const Tensor h = fc(x).to(kGpu) * 2;

@@ -39,7 +39,7 @@ class ProgramOnFake : public testing::Test {
   FakeDevices fake_{2};
 };
 
-class ProgramOnGpu : public testing::TestWithParam<bool> {
+class CudaProgram : public testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
     if (GetParam()) {

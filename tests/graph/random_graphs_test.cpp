@@ -131,7 +131,7 @@ TEST(RandomGraphs, ReplayOnAFakeGpu) {
   const FakeDevices fake;
   check_seeds_on_gpu(200, false);  // its kernels are the CPU's, which round 16 bits elsewhere
 }
-TEST(RandomGraphs, ReplayOnAGpu) {
+TEST(RandomGraphs, ReplayOnCuda) {
   if (!cuda::is_available()) GTEST_SKIP() << cuda::why_not_available();
   check_seeds_on_gpu(60, true);
 }

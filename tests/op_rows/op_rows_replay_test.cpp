@@ -137,7 +137,7 @@ TEST_P(OpRowsReplay, GivesTheBitsOfEager) {
   }
 }
 
-TEST_P(OpRowsReplay, IsOneGraphOnAGpu) {
+TEST_P(OpRowsReplay, IsOneGraphOnCuda) {
   if (!cuda::is_available()) GTEST_SKIP() << cuda::why_not_available();
   check_on_gpu(forward(), false);
   if (GetParam().differentiable) check_on_gpu(gradients, true);

@@ -15,6 +15,7 @@
 #include "../../optim/adam.h"
 #include "../../optim/sgd.h"
 #include "../core/expect.h"
+#include "../core/on_device.h"
 
 namespace reprise {
 namespace {
@@ -111,10 +112,8 @@ TEST(GradScaler, OneOptimizerDoesNotStopAnother) {
   EXPECT_EQ(scaler.get_scale(), 1);
 }
 
-std::vector<Device> devices() {
-  if (!cuda::is_available()) return {Device::cpu()};
-  return {Device::cpu(), Device::cuda()};
-}
+class GradScalerOn : public test::OnEachDevice {};
+REPRISE_ON_EACH_DEVICE(GradScalerOn);
 
 Tensor full_like_grad(const Tensor& p, double value) {
   return full(p.shape(), value, {.dtype = p.dtype(), .device = p.device()});
@@ -145,51 +144,47 @@ std::vector<Tensor> parameters_on(Device device) {
   return out;
 }
 
-TEST(GradScaler, FindsWhatIsNotFiniteInAnyGradient) {
-  for (const Device device : devices()) {
-    const std::vector<Tensor> parameters = parameters_on(device);
-    optim::SGD optimizer(parameters, {.lr = 1});
-    for (const float bad : {0.0F, kInf, -kInf, std::nanf("")}) {
-      for (int at = 0; at < kParameters; ++at) {
-        for (const Tensor& p : parameters) p.set_grad(full_like_grad(p, 4));
-        Tensor place = parameters[static_cast<size_t>(at)].grad().detach()[at % 2 == 0 ? 0 : -1];
-        if (bad != 0) place.slice(0, at, at + 1).fill_(bad);
-        optim::GradScaler scaler({.init_scale = 2});
-        scaler.unscale_(optimizer);
-        for (const Tensor& p : parameters) {
-          EXPECT_EQ(p.grad().slice(1, 100, 3000).min().item<float>(), 2) << at;
-          EXPECT_EQ(p.grad().slice(1, 100, 3000).max().item<float>(), 2) << at;
-        }
-        scaler.step(optimizer);
-        scaler.update();
-        EXPECT_EQ(scaler.found_inf().item<float>(), bad == 0 ? 0 : 1) << at << " " << bad;
-        EXPECT_EQ(scaler.get_scale(), bad == 0 ? 2 : 1);
+TEST_P(GradScalerOn, FindsWhatIsNotFiniteInAnyGradient) {
+  const std::vector<Tensor> parameters = parameters_on(device());
+  optim::SGD optimizer(parameters, {.lr = 1});
+  for (const float bad : {0.0F, kInf, -kInf, std::nanf("")}) {
+    for (int at = 0; at < kParameters; ++at) {
+      for (const Tensor& p : parameters) p.set_grad(full_like_grad(p, 4));
+      Tensor place = parameters[static_cast<size_t>(at)].grad().detach()[at % 2 == 0 ? 0 : -1];
+      if (bad != 0) place.slice(0, at, at + 1).fill_(bad);
+      optim::GradScaler scaler({.init_scale = 2});
+      scaler.unscale_(optimizer);
+      for (const Tensor& p : parameters) {
+        EXPECT_EQ(p.grad().slice(1, 100, 3000).min().item<float>(), 2) << at;
+        EXPECT_EQ(p.grad().slice(1, 100, 3000).max().item<float>(), 2) << at;
       }
+      scaler.step(optimizer);
+      scaler.update();
+      EXPECT_EQ(scaler.found_inf().item<float>(), bad == 0 ? 0 : 1) << at << " " << bad;
+      EXPECT_EQ(scaler.get_scale(), bad == 0 ? 2 : 1);
     }
   }
 }
 
-TEST(GradScaler, TakesAnyNumberOfParametersInOneCall) {
-  for (const Device device : devices()) {
-    const std::vector<Tensor> parameters = parameters_on(device);
-    for (const Tensor& p : parameters) p.set_grad(full_like_grad(p, 4));
-    optim::SGD optimizer(parameters, {.lr = 1});
-    optim::GradScaler scaler;
-    (void)scaler.scale(ones({}, {.device = device}));
-    Counter counter;
-    const InterpreterGuard guard(&counter);
-    scaler.unscale_(optimizer);
-    EXPECT_EQ(counter.calls, 1);
-    counter.calls = 0;
-    scaler.step(optimizer);
-    const int of_step = counter.calls;
-    EXPECT_LE(of_step, kParameters + 4);  // each by itself, since this is no eager call
-    scaler.update();
-    EXPECT_EQ(counter.calls - of_step, 2);
-  }
+TEST_P(GradScalerOn, TakesAnyNumberOfParametersInOneCall) {
+  const std::vector<Tensor> parameters = parameters_on(device());
+  for (const Tensor& p : parameters) p.set_grad(full_like_grad(p, 4));
+  optim::SGD optimizer(parameters, {.lr = 1});
+  optim::GradScaler scaler;
+  (void)scaler.scale(ones({}, {.device = device()}));
+  Counter counter;
+  const InterpreterGuard guard(&counter);
+  scaler.unscale_(optimizer);
+  EXPECT_EQ(counter.calls, 1);
+  counter.calls = 0;
+  scaler.step(optimizer);
+  const int of_step = counter.calls;
+  EXPECT_LE(of_step, kParameters + 4);  // each by itself, since this is no eager call
+  scaler.update();
+  EXPECT_EQ(counter.calls - of_step, 2);
 }
 
-TEST(GradScaler, TakesGradientsOnSeveralDevices) {
+TEST(GradScaler, TakesGradientsOnCudaBesideTheCpu) {
   if (!cuda::is_available()) GTEST_SKIP() << cuda::why_not_available();
   for (const bool bad : {false, true}) {
     const Tensor here = parameter(1);
@@ -206,7 +201,7 @@ TEST(GradScaler, TakesGradientsOnSeveralDevices) {
   }
 }
 
-TEST(GradScaler, TakesOptimizersOnSeveralDevices) {
+TEST(GradScaler, TakesOptimizersOnCudaBesideTheCpu) {
   if (!cuda::is_available()) GTEST_SKIP() << cuda::why_not_available();
   for (const bool bad : {false, true}) {
     const Tensor here = parameter(1);
@@ -336,15 +331,13 @@ Trained train(Device device, bool compiled) {
   return out;
 }
 
-TEST(GradScaler, IsPartOfACompiledStep) {
-  for (const Device device : devices()) {
-    const Trained eager = train(device, false), compiled = train(device, true);
-    EXPECT_EQ(eager.values, compiled.values) << to_string(device);
-    for (const Trained& t : {eager, compiled}) {
-      EXPECT_EQ(t.scale, 2048);  // grown, backed off, grown
-      EXPECT_EQ(t.found_inf, (std::vector<double>{0, 0, 0, 0, 1, 0, 0, 0}));
-      for (const float v : t.values) EXPECT_TRUE(std::isfinite(v));
-    }
+TEST_P(GradScalerOn, IsPartOfACompiledStep) {
+  const Trained eager = train(device(), false), compiled = train(device(), true);
+  EXPECT_EQ(eager.values, compiled.values);
+  for (const Trained& t : {eager, compiled}) {
+    EXPECT_EQ(t.scale, 2048);  // grown, backed off, grown
+    EXPECT_EQ(t.found_inf, (std::vector<double>{0, 0, 0, 0, 1, 0, 0, 0}));
+    for (const float v : t.values) EXPECT_TRUE(std::isfinite(v));
   }
 }
 

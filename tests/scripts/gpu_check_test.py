@@ -35,7 +35,8 @@ PYTHON = """case "$*" in
   *sysconfig*) echo "/wheels/nvidia/cudnn/$3" ;;
   *) exec REAL "$@" ;;
 esac"""
-TESTS = """[ -e hangs ] && [ "$GTEST_SHARD_INDEX" = 0 ] && { echo '[ RUN      ] Slow.Test'; exec sleep 600; }
+TESTS = """echo "$*" >>tests.log
+[ -e hangs ] && [ "$GTEST_SHARD_INDEX" = 0 ] && { echo '[ RUN      ] Slow.Test'; exec sleep 600; }
 echo '[ RUN      ] Some.Test'
 [ -e fails ] && { echo 'a difference'; echo '[  FAILED  ] Some.Test (1 ms)'; exit 1; }
 echo '[       OK ] Some.Test (1 ms)'"""
@@ -92,6 +93,8 @@ class GpuCheck(unittest.TestCase):
         self.assertIn("| op rows | passed | 8 passed, 0 failed, 0 skipped |", text)
         self.assertIn("| benchmarks | passed | 3 rows, 2 goals reached, 1 missed |", text)
         self.assertIn("900.0 (0.90) |  |  | 0.98 x eager ✗ |", text)
+        filters = set((self.tree / "tests.log").read_text().split())  # tests/emulator/names_test.cpp
+        self.assertIn("--gtest_filter=*Cuda*:-*CudaRows*:Long*:*/Long*", filters)
         configured = (self.tree / "cmake.log").read_text()
         self.assertIn("-DCMAKE_CUDA_ARCHITECTURES=90-real", configured)
         self.assertIn("-G Ninja", configured)

@@ -49,7 +49,7 @@ std::string after(Graph (*pass)(Graph), const GpuBuilder& b,
   return calls(after);
 }
 
-TEST(ForeachCopies, MergesCastsThatAreReadyAtOnePoint) {
+TEST(CudaForeachCopies, MergesCastsThatAreReadyAtOnePoint) {
   GpuBuilder b;
   std::vector<ValueId> x;
   for (int i = 0; i < 3; ++i) x.push_back(b.input({4, 5}));
@@ -60,14 +60,14 @@ TEST(ForeachCopies, MergesCastsThatAreReadyAtOnePoint) {
             "exp foreach_copy neg neg neg copy");
 }
 
-TEST(ForeachCopies, LetsCopiesWaitForOthers) {
+TEST(CudaForeachCopies, LetsCopiesWaitForOthers) {
   GpuBuilder b;
   const ValueId a = b.cast(b.call(Exp{}, {b.input({3}, bfloat16)}), float32);
   const ValueId c = b.cast(b.call(Exp{}, {b.input({7}, bfloat16)}), float32);
   EXPECT_EQ(after(passes::foreach_copies, b, {a, c}), "exp exp foreach_copy");
 }
 
-TEST(ForeachCopies, KeepsTheOrderOfWhatDependsOnEachOther) {
+TEST(CudaForeachCopies, KeepsTheOrderOfWhatDependsOnEachOther) {
   GpuBuilder chain;
   const ValueId narrow = chain.cast(chain.input({3}));
   const ValueId wide = chain.cast(chain.call(Exp{}, {narrow}), float32);
@@ -85,7 +85,7 @@ TEST(ForeachCopies, KeepsTheOrderOfWhatDependsOnEachOther) {
   EXPECT_EQ(after(passes::foreach_copies, written, {before, behind}), "copy neg copy");
 }
 
-TEST(ForeachCopies, StaysOnItsSideOfHostCalls) {
+TEST(CudaForeachCopies, StaysOnItsSideOfHostCalls) {
   GpuBuilder b;
   const ValueId a = b.call(Neg{}, {b.cast(b.input({3}))});
   const ValueId c = b.call(Neg{}, {b.cast(b.input({3}))});
@@ -97,7 +97,7 @@ TEST(ForeachCopies, StaysOnItsSideOfHostCalls) {
             "foreach_copy neg neg random_blocks neg host_call copy neg");
 }
 
-TEST(ForeachCopies, IsBoundedByWhatItKeepsWaiting) {
+TEST(CudaForeachCopies, IsBoundedByWhatItKeepsWaiting) {
   GpuBuilder b;
   std::vector<ValueId> out;
   for (const int64_t millions : {2, 2, 5, 2, 2, 2}) {
@@ -108,13 +108,13 @@ TEST(ForeachCopies, IsBoundedByWhatItKeepsWaiting) {
             "copy copy foreach_copy neg neg neg neg neg neg");
 }
 
-TEST(ForeachCopies, IsForGpusAlone) {
+TEST(CudaForeachCopies, IsForGpusAlone) {
   GpuBuilder b;
   const ValueId x = b.input({3}, float32, Device::cpu()), y = b.input({3}, float32, Device::cpu());
   EXPECT_EQ(after(passes::foreach_copies, b, {b.cast(x), b.cast(y)}), "copy copy");
 }
 
-TEST(ForeachWrites, MergesSumsAndFillsOfAnyMemory) {
+TEST(CudaForeachWrites, MergesSumsAndFillsOfAnyMemory) {
   GpuBuilder b;
   for (int i = 0; i < 3; ++i) {
     const ValueId sum = b.input({4, 5}), cleared = b.input({2});
@@ -124,7 +124,7 @@ TEST(ForeachWrites, MergesSumsAndFillsOfAnyMemory) {
   EXPECT_EQ(after(passes::foreach_writes, b), "foreach_fill exp exp exp foreach_add full");
 }
 
-TEST(ForeachWrites, KeepsReadersAndEffectsInTheirPlace) {
+TEST(CudaForeachWrites, KeepsReadersAndEffectsInTheirPlace) {
   GpuBuilder b;
   const ValueId x = b.input({3}), y = b.input({3}), z = b.input({3}), term = b.input({3});
   const ValueId first = b.add_into(x, term);
@@ -136,7 +136,7 @@ TEST(ForeachWrites, KeepsReadersAndEffectsInTheirPlace) {
   EXPECT_EQ(after(passes::foreach_writes, b, {}, false), "foreach_add exp add host_call add");
 }
 
-TEST(ForeachWrites, SumsOnceForEachCall) {
+TEST(CudaForeachWrites, SumsOnceForEachCall) {
   GpuBuilder b;
   const ValueId x = b.input({3}), t = b.input({3});
   const ValueId twice = b.add_into(b.add_into(x, t), t), itself = b.add_into(t, t);
@@ -153,7 +153,7 @@ struct StepBuilder : GpuBuilder {
   }
 };
 
-TEST(ShortGradients, AreReadByUpdates) {
+TEST(CudaShortGradients, AreReadByUpdates) {
   StepBuilder b;
   b.step(b.cast(b.input({3}, bfloat16), float32));
   b.step(b.cast(b.input({3}, float64), float32));  // rounds
@@ -162,7 +162,7 @@ TEST(ShortGradients, AreReadByUpdates) {
   EXPECT_EQ(after(passes::short_gradients, b), "sgd_step copy sgd_step foreach_add");
 }
 
-TEST(ShortGradients, StayWhereCopiesAreNeeded) {
+TEST(CudaShortGradients, StayWhereCopiesAreNeeded) {
   StepBuilder b;
   const ValueId grad = b.cast(b.input({3}, bfloat16), float32);
   b.step(grad);

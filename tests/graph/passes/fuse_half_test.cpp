@@ -2,9 +2,9 @@
 // their bits; those of the CPU, which are widened, would not, so the graph is left alone.
 
 #include "../../../autograd/tape.h"
-#include "../../../core/cuda.h"
 #include "../../../core/ops/memory_format.h"
 #include "../../../core/random.h"
+#include "../../core/on_device.h"
 #include "../replay.h"
 #include "builder.h"
 
@@ -67,15 +67,15 @@ void expect_bits(const HalfCase& c, Device device, DType dtype, MemoryFormat for
   EXPECT_EQ(found, c.on_cpu || device.kind == Device::Kind::cuda) << calls(fused.graph());
 }
 
-TEST(FuseHalf, KeepsTheBitsOfRoundedSteps) {
-  for (const Device device : {Device::cpu(), Device::cuda()}) {
-    if (device.kind == Device::Kind::cuda && !cuda::is_available()) continue;
-    for (const DType dtype : {float16, bfloat16}) {
-      for (const MemoryFormat format : {contiguous_format, channels_last}) {
-        for (size_t i = 0; i < std::size(kCases); ++i) {
-          SCOPED_TRACE(text("case ", i, " ", device, " ", dtype, " ", format));
-          expect_bits(kCases[i], device, dtype, format);
-        }
+class FuseHalf : public OnEachDevice {};
+REPRISE_ON_EACH_DEVICE(FuseHalf);
+
+TEST_P(FuseHalf, KeepsTheBitsOfRoundedSteps) {
+  for (const DType dtype : {float16, bfloat16}) {
+    for (const MemoryFormat format : {contiguous_format, channels_last}) {
+      for (size_t i = 0; i < std::size(kCases); ++i) {
+        SCOPED_TRACE(text("case ", i, " ", dtype, " ", format));
+        expect_bits(kCases[i], device(), dtype, format);
       }
     }
   }

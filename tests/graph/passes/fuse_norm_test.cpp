@@ -78,18 +78,15 @@ int64_t count(const std::string& called, std::string_view op) {
   return n;
 }
 
-std::vector<NormCase> norm_cases() {
-  std::vector<NormCase> out;
-  for (const Device device : {Device::cpu(), Device::cuda()}) {
-    for (const DType dtype : {float32, float64, float16, bfloat16}) {
-      const DType wide = is_half(dtype) ? float32 : dtype;
-      out.push_back({device, dtype, wide, {5, 8, 4, 4}});
-      out.push_back({device, dtype, wide, {5, 8, 4, 4}, channels_last});
-      out.push_back({device, dtype, dtype, {3, 5, 7, 3}, channels_last});
-      out.push_back({device, dtype, dtype, {3, 5, 7, 3}});
-      out.push_back({device, dtype, wide, {300, 40}});
-    }
-    out.push_back({device, float32, float32, {2, 3, 90, 90}});
+std::vector<NormCase> norm_cases(Device device) {
+  std::vector<NormCase> out{{device, float32, float32, {2, 3, 90, 90}}};
+  for (const DType dtype : {float32, float64, float16, bfloat16}) {
+    const DType wide = is_half(dtype) ? float32 : dtype;
+    out.push_back({device, dtype, wide, {5, 8, 4, 4}});
+    out.push_back({device, dtype, wide, {5, 8, 4, 4}, channels_last});
+    out.push_back({device, dtype, dtype, {3, 5, 7, 3}, channels_last});
+    out.push_back({device, dtype, dtype, {3, 5, 7, 3}});
+    out.push_back({device, dtype, wide, {300, 40}});
   }
   return out;
 }
@@ -111,7 +108,8 @@ TEST_P(FuseNorm, KeepsEveryBit) {
   EXPECT_EQ(count(fused, "batch_norm_grad"), 4 - n) << fused;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, FuseNorm, testing::ValuesIn(norm_cases()));
+INSTANTIATE_TEST_SUITE_P(Cpu, FuseNorm, testing::ValuesIn(norm_cases(Device::cpu())));
+INSTANTIATE_TEST_SUITE_P(Cuda, FuseNorm, testing::ValuesIn(norm_cases(Device::cuda())));
 
 /// Batch normalisation of x [4, 3, 2, 2] with captured statistics.
 struct NormBuilder : Builder {

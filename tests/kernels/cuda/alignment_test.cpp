@@ -10,7 +10,7 @@
 namespace reprise::op_testing {
 namespace {
 
-class DeviceAlignment : public OnDevice {};
+class CudaAlignment : public OnDevice {};
 
 /// `x` on the device, `shift` elements behind where packs begin.
 Tensor shifted(const Tensor& x, int64_t shift) {
@@ -99,7 +99,7 @@ const Case kCases[] = {
        expect_anywhere(LogSoftmaxGather{1}, {y, index}, from, to);
      }}};
 
-TEST_F(DeviceAlignment, OperandsBeginAnywhere) {
+TEST_F(CudaAlignment, OperandsBeginAnywhere) {
   for (const Case& c : kCases) {
     for (const DType dtype : {float32, float64}) {
       for (const int64_t from : {0, 1}) {
@@ -113,7 +113,7 @@ TEST_F(DeviceAlignment, OperandsBeginAnywhere) {
 }
 
 /// As users reach such outputs.
-TEST_F(DeviceAlignment, ProgramsWriteIntoSlices) {
+TEST_F(CudaAlignment, ProgramsWriteIntoSlices) {
   const Tensor x = sample({4, 16}), out = zeros({65}, {.device = Device::cuda()});
   Program program = compile([](const Tensor& in) { return softmax(in, 1); }, {x.cuda()});
   program.run({x.cuda()}, {out.slice(0, 1).view({4, 16})});

@@ -20,7 +20,7 @@ using reprise::testing::TemporaryFolder;
 
 constexpr const char* kSource = "extern \"C\" __global__ void f(float* x) { *x = 1; }";
 
-class Compiler : public ::testing::Test {
+class CudaCompiler : public ::testing::Test {
  protected:
   void SetUp() override {
     try {
@@ -41,9 +41,9 @@ class Compiler : public ::testing::Test {
 
 bool is_cubin(const std::string& code) { return code.compare(0, 4, "\177ELF") == 0; }
 
-TEST_F(Compiler, MakesMachineCode) { EXPECT_TRUE(is_cubin(compile(kSource, "sm_90"))); }
+TEST_F(CudaCompiler, MakesMachineCode) { EXPECT_TRUE(is_cubin(compile(kSource, "sm_90"))); }
 
-TEST_F(Compiler, SaysWhatItRefuses) {
+TEST_F(CudaCompiler, SaysWhatItRefuses) {
   try {
     compile("__global__ void f() { nonsense; }", "sm_90");
     ADD_FAILURE() << "expected an error";
@@ -54,7 +54,7 @@ TEST_F(Compiler, SaysWhatItRefuses) {
   }
 }
 
-TEST_F(Compiler, RecallsWhatItMade) {
+TEST_F(CudaCompiler, RecallsWhatItMade) {
   const std::string code = compile_or_recall(kSource, "sm_90");
   ASSERT_EQ(folder_.file_count(), 1U);
   const std::string kept = read_file(only_file());
@@ -64,7 +64,7 @@ TEST_F(Compiler, RecallsWhatItMade) {
   EXPECT_EQ(folder_.file_count(), 2U);
 }
 
-TEST_F(Compiler, MakesAnewWhatIsDamaged) {
+TEST_F(CudaCompiler, MakesAnewWhatIsDamaged) {
   const std::string code = compile_or_recall(kSource, "sm_90");
   std::string kept = read_file(only_file());
   const std::string name = std::filesystem::path(only_file()).filename();
@@ -77,7 +77,7 @@ TEST_F(Compiler, MakesAnewWhatIsDamaged) {
   }
 }
 
-TEST_F(Compiler, NeedsNoFolder) {
+TEST_F(CudaCompiler, NeedsNoFolder) {
   for (const std::string folder : {"/proc/none", "/dev/null"}) {
     setenv("REPRISE_CUDA_CACHE", folder.c_str(), 1);
     EXPECT_TRUE(is_cubin(compile_or_recall(kSource, "sm_90"))) << folder;
@@ -117,7 +117,7 @@ FusedCode every_op(DType dtype, bool conversions) {
   return code;
 }
 
-TEST_F(Compiler, TakesEveryOpAndDType) {
+TEST_F(CudaCompiler, TakesEveryOpAndDType) {
   for (int i = 0; i < kDTypeCount; ++i) {
     for (const bool conversions : {false, true}) {
       FusedCode code = every_op(static_cast<DType>(i), conversions);

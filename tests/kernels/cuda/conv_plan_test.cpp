@@ -24,7 +24,7 @@ constexpr std::string_view kDescription =
         "maxCtasPerSM": 32, "maxThreadsPerBlock": 1024, "maxThreadsPerSM": 2048,
         "isTccDriver": 0, "supportCoopLaunch": 1, "totalGlobalMem": 150000000000})";
 
-class ConvPlansTest : public testing::Test {
+class CudaConvPlans : public testing::Test {
  protected:
   void SetUp() override {
     try {
@@ -65,7 +65,7 @@ constexpr ConvShape kShapes[] = {kLarge,
                                  {64, 512, 7, 7, 512, 3, 3, 1, 1, 1, 1},
                                  {64, 512, 7, 7, 2048, 1, 1}};
 
-TEST_F(ConvPlansTest, AreFoundForAllPasses) {
+TEST_F(CudaConvPlans, AreFoundForAllPasses) {
   for (const ConvShape& s : kShapes) {
     for (const auto pass : {ConvPass::forward, ConvPass::input_grad, ConvPass::weight_grad}) {
       for (const auto& [dtype, tf32] : {std::pair(float32, false),
@@ -87,7 +87,7 @@ TEST_F(ConvPlansTest, AreFoundForAllPasses) {
 }
 
 /// Generic engines are many times slower. For gradients of weights in float32 there are no others.
-TEST_F(ConvPlansTest, AreOfTunedEnginesInFloat32) {
+TEST_F(CudaConvPlans, AreOfTunedEnginesInFloat32) {
   for (const ConvShape& s : {kLarge, ConvShape{64, 256, 56, 56, 256, 3, 3, 1, 1, 1, 1}}) {
     for (const auto pass : {ConvPass::forward, ConvPass::input_grad}) {
       for (const bool channels_last : {false, true}) {
@@ -100,7 +100,7 @@ TEST_F(ConvPlansTest, AreOfTunedEnginesInFloat32) {
   }
 }
 
-TEST_F(ConvPlansTest, AddTheBiasOf16Bits) {
+TEST_F(CudaConvPlans, AddTheBiasOf16Bits) {
   for (const ConvShape& s : kShapes) {
     for (const DType dtype : {float16, bfloat16}) {
       for (const bool channels_last : {false, true}) {
@@ -113,7 +113,7 @@ TEST_F(ConvPlansTest, AddTheBiasOf16Bits) {
 }
 
 /// Nothing is put in another order in the workspace.
-TEST_F(ConvPlansTest, NeedLittleRoomForChannelsLast) {
+TEST_F(CudaConvPlans, NeedLittleRoomForChannelsLast) {
   const ConvWork rows{ConvPass::forward, kLarge, bfloat16};
   ConvWork last = rows;
   last.channels_last = true;
@@ -123,7 +123,7 @@ TEST_F(ConvPlansTest, NeedLittleRoomForChannelsLast) {
   EXPECT_LT(after->workspace(), size_t{1 << 20});
 }
 
-TEST_F(ConvPlansTest, NeedNoMoreThanThereIsRoomFor) {
+TEST_F(CudaConvPlans, NeedNoMoreThanThereIsRoomFor) {
   const auto wanted = plan({kForward, true, kRoom});
   ASSERT_TRUE(wanted.has_value());
   EXPECT_GT(wanted->workspace(), size_t{1 << 20});  // else another shape shows it
@@ -131,13 +131,13 @@ TEST_F(ConvPlansTest, NeedNoMoreThanThereIsRoomFor) {
   EXPECT_TRUE(!small.has_value() || small->workspace() <= 1 << 20);
 }
 
-TEST_F(ConvPlansTest, AreNoneForWhatIsNoConvolution) {
+TEST_F(CudaConvPlans, AreNoneForWhatIsNoConvolution) {
   ConvWork work = kForward;
   work.shape.groups = 3;
   EXPECT_FALSE(plan({work, false, kRoom}).has_value());
 }
 
-TEST_F(ConvPlansTest, ShareTheRoomOfTheFirst) {
+TEST_F(CudaConvPlans, ShareTheRoomOfTheFirst) {
   std::vector<ConvRequest> made;
   ConvPlans plans([&](const ConvRequest& request) {
     made.push_back(request);
@@ -164,7 +164,7 @@ TEST_F(ConvPlansTest, ShareTheRoomOfTheFirst) {
   }
 }
 
-TEST(ConvEngines, AreAcceptedByTheirNotes) {
+TEST(CudaConvEngines, AreAcceptedByTheirNotes) {
   using Notes = std::vector<cudnnBackendNumericalNote_t>;
   const struct {
     Notes notes;

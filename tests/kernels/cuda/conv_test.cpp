@@ -83,7 +83,7 @@ INSTANTIATE_TEST_SUITE_P(Floats, CudaConv, testing::Values(float32, float64, flo
 namespace cuda {
 namespace {
 
-TEST(ConvGeometry, CutsBySizesAlone) {
+TEST(CudaConvGeometry, CutsBySizesAlone) {
   const struct {
     ConvPass pass;
     ConvShape s;
@@ -111,7 +111,7 @@ TEST(ConvGeometry, CutsBySizesAlone) {
   }
 }
 
-TEST(ConvGeometry, PhasesHaveTheTapsThatTheyMeet) {
+TEST(CudaConvGeometry, PhasesHaveTheTapsThatTheyMeet) {
   EXPECT_EQ(PhaseAxis(9, 5, 2, 1).taps, 3);
   EXPECT_EQ(PhaseAxis(9, 5, 2, 2).taps, 5);  // a dilation of the stride: one phase has all
   EXPECT_EQ(PhaseAxis(9, 5, 6, 4).period, 3);

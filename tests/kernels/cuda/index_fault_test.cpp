@@ -22,7 +22,7 @@ namespace {
 using cuda::FaultState;
 using cuda::IndexFault;
 
-class DeviceIndexFault : public OnDevice {};
+class CudaIndexFault : public OnDevice {};
 
 std::string error_of(const std::function<void()>& f) {
   try {
@@ -56,7 +56,7 @@ void expect_fault_of_the_cpu(const T& op, const Tensors& in, std::string_view pa
   EXPECT_EQ(ones({3}).cuda().sum().item<float>(), 3);
 }
 
-TEST_F(DeviceIndexFault, HasTheTextOfTheCpu) {
+TEST_F(CudaIndexFault, HasTheTextOfTheCpu) {
   const auto x = [](const Shape& shape) { return sample(shape); };
   expect_fault_of_the_cpu(Gather{1}, {x({300, 10}), indices({300, 20}, 5003, 10)},
                           "gather: expected indices in [0, 10) along dim 1, got 10 at position "
@@ -92,7 +92,7 @@ TEST_F(DeviceIndexFault, HasTheTextOfTheCpu) {
                           "got -1 at position [0, 0, 0, 1]");
 }
 
-TEST_F(DeviceIndexFault, ShowsAtEveryCallThatWaits) {
+TEST_F(CudaIndexFault, ShowsAtEveryCallThatWaits) {
   const Tensor x = sample({6, 4}).cuda(), list = indices({3}, 2, 6).cuda();
   const cuda::Stream stream;
   cuda::Event event;
@@ -111,7 +111,7 @@ TEST_F(DeviceIndexFault, ShowsAtEveryCallThatWaits) {
   }
 }
 
-TEST_F(DeviceIndexFault, OnlyTheFirstIsReported) {
+TEST_F(CudaIndexFault, OnlyTheFirstIsReported) {
   const Tensor x = sample({6, 4}).cuda();
   const Tensor one = indices({3}, 2, 60).cuda(), others = full({40}, 70).cuda();
   const Tensor first = index_select(x, 0, one), second = index_select(x, 0, others);
@@ -121,7 +121,7 @@ TEST_F(DeviceIndexFault, OnlyTheFirstIsReported) {
 
 /// Every fault is told once and whole, whichever thread it is told to. The host writes them as a
 /// kernel does, but faster.
-TEST_F(DeviceIndexFault, ManyThreadsMayWait) {
+TEST_F(CudaIndexFault, ManyThreadsMayWait) {
   constexpr int kFaults = 500;
   IndexFault& fault = *cuda::index_fault();
   std::atomic_ref state(fault.state);
@@ -154,7 +154,7 @@ TEST_F(DeviceIndexFault, ManyThreadsMayWait) {
   }
 }
 
-TEST_F(DeviceIndexFault, CrossEntropyNamesTheTarget) {
+TEST_F(CudaIndexFault, CrossEntropyNamesTheTarget) {
   const Tensor x = sample({5, 10, 2}).requires_grad_();
   const Tensor weight = sample({10}).abs();
   const auto backward = [&](Device device, int64_t wrong, CrossEntropyOptions options) {
@@ -175,7 +175,7 @@ TEST_F(DeviceIndexFault, CrossEntropyNamesTheTarget) {
 }
 
 /// There the target is looked at by kernels alone.
-TEST_F(DeviceIndexFault, CrossEntropyNamesTheTargetInPrograms) {
+TEST_F(CudaIndexFault, CrossEntropyNamesTheTargetInPrograms) {
   for (const Device device : {Device::cpu(), Device::cuda()}) {
     const Tensor x = sample({5, 10}).to(device), good = indices({5}, 3, 9).to(device);
     const Tensor bad = indices({5}, 3, 10).to(device);
@@ -193,7 +193,7 @@ TEST_F(DeviceIndexFault, CrossEntropyNamesTheTargetInPrograms) {
   }
 }
 
-TEST_F(DeviceIndexFault, ShowsInCapturedGraphs) {
+TEST_F(CudaIndexFault, ShowsInCapturedGraphs) {
   const Tensor x = sample({6, 4}).cuda(), good = indices({3}, 2, 5).cuda();
   const Tensor bad = indices({3}, 1, 6).cuda();
   Program program =
@@ -229,7 +229,7 @@ struct Runs : nn::Layer<Runs> {
   Tensor forward(const Tensor& x) const { return (*program)(x); }
 };
 
-TEST_F(DeviceIndexFault, NamesTheLayerOfTheKernelAndNotOneThatWaits) {
+TEST_F(CudaIndexFault, NamesTheLayerOfTheKernelAndNotOneThatWaits) {
   const NoGradGuard no_grad;
   const Tensor bad = indices({3}, 1, 6).cuda(), x = sample({6, 4}).cuda();
   nn::Sequential net = looks_up_and_waits(),
@@ -248,7 +248,7 @@ TEST_F(DeviceIndexFault, NamesTheLayerOfTheKernelAndNotOneThatWaits) {
   }
 }
 
-TEST_F(DeviceIndexFault, NamesTheLayerInProgramsAndNotWhoRunsThem) {
+TEST_F(CudaIndexFault, NamesTheLayerInProgramsAndNotWhoRunsThem) {
   const NoGradGuard no_grad;
   const Tensor bad = indices({3}, 1, 6).cuda(), good = indices({3}, 1, 5).cuda();
   nn::Sequential net = looks_up_and_waits();
@@ -265,7 +265,7 @@ TEST_F(DeviceIndexFault, NamesTheLayerInProgramsAndNotWhoRunsThem) {
 }
 
 /// In a process of its own, for the environment is read once, and a device survives no fork.
-TEST_F(DeviceIndexFault, ShowsAtTheOpWhenKernelsAreWaitedFor) {
+TEST_F(CudaIndexFault, ShowsAtTheOpWhenKernelsAreWaitedFor) {
   constexpr const char* kVariable = "REPRISE_CUDA_SYNC";
   const char* const set = std::getenv(kVariable);
   if (set != nullptr && std::string_view(set) == "1") {
@@ -282,7 +282,7 @@ TEST_F(DeviceIndexFault, ShowsAtTheOpWhenKernelsAreWaitedFor) {
     EXPECT_TRUE(program.replay().starts_with("one CUDA graph")) << program.replay();
     return;
   }
-  const std::string filter = "--gtest_filter=DeviceIndexFault.ShowsAtTheOpWhenKernelsAreWaitedFor";
+  const std::string filter = "--gtest_filter=CudaIndexFault.ShowsAtTheOpWhenKernelsAreWaitedFor";
   const pid_t child = fork();
   if (child == 0) {
     unsetenv("GTEST_TOTAL_SHARDS");  // it is one test, whichever share this is

@@ -10,7 +10,7 @@
 namespace reprise::op_testing {
 namespace {
 
-class DeviceIndex : public OnDevice {};
+class CudaIndex : public OnDevice {};
 
 /// Indices in [least, size).
 Tensor indices(const Shape& shape, int64_t least, int64_t size, uint64_t seed = 5) {
@@ -36,7 +36,7 @@ const Case kCases[] = {{{}, {}, 0},
                        {{9}, {2048}, 0},
                        {{100, 2}, {5000, 2}, 0}};
 
-TEST_F(DeviceIndex, GathersLikeTheCpu) {
+TEST_F(CudaIndex, GathersLikeTheCpu) {
   for (const Case& c : kCases) {
     const int64_t size = c.x.empty() ? 1 : c.x[static_cast<size_t>(c.dim)];
     const Tensor index = indices(c.index, 0, size);
@@ -51,7 +51,7 @@ TEST_F(DeviceIndex, GathersLikeTheCpu) {
   }
 }
 
-TEST_F(DeviceIndex, SelectsLikeTheCpu) {
+TEST_F(CudaIndex, SelectsLikeTheCpu) {
   for (const int dim : {0, 1, 2}) {
     for (const int64_t n : {0, 1, 64, 65, 3000}) {
       const Tensor x = sample({3, 5, 8}), index = indices({n}, -x.size(dim), x.size(dim));
@@ -68,7 +68,7 @@ TEST_F(DeviceIndex, SelectsLikeTheCpu) {
 }
 
 /// Runs of equal indices that begin and end anywhere among the chunks of sorted terms.
-TEST_F(DeviceIndex, SumsFrequentIndices) {
+TEST_F(CudaIndex, SumsFrequentIndices) {
   for (const auto& [n, rare] : {std::pair(257, 0), std::pair(2000, 300), std::pair(5000, 1),
                                 std::pair(1024, 256), std::pair(1100, 511)}) {
     Tensor index = full({n}, 2, {.dtype = int64});
@@ -83,7 +83,7 @@ TEST_F(DeviceIndex, SumsFrequentIndices) {
 /// Waits, for the fault of a kernel is expected.
 void expect_fault() { EXPECT_ANY_THROW(cuda::synchronize()); }
 
-TEST_F(DeviceIndex, LeavesOutWhatIsOutOfRange) {
+TEST_F(CudaIndex, LeavesOutWhatIsOutOfRange) {
   const Tensor x = sample({3, 4}).cuda(), g = ones({3, 2}).cuda();
   Tensor index = zeros({3, 2}, {.dtype = int64});
   for (const int64_t wrong : {int64_t{4}, int64_t{-5}, int64_t{1} << 40}) {
@@ -102,7 +102,7 @@ TEST_F(DeviceIndex, LeavesOutWhatIsOutOfRange) {
   EXPECT_EQ(sums.to_vector<float>(), (std::vector<float>{99, 99, 0, 0, 0, 0, 0, 0}));
 }
 
-TEST_F(DeviceIndex, PicksLogProbabilitiesLikeTheCpu) {
+TEST_F(CudaIndex, PicksLogProbabilitiesLikeTheCpu) {
   for (const Shape& shape : {Shape{1, 1}, Shape{300, 10}, Shape{70, 1000}, Shape{5, 7, 4},
                              Shape{3, 1030, 3}, Shape{2, 20011}, Shape{0, 4}}) {
     Shape one = shape;

@@ -7,7 +7,7 @@
 namespace reprise::op_testing {
 namespace {
 
-class DeviceNorm : public OnDevice {};
+class CudaNorm : public OnDevice {};
 
 const Shape kShapes[] = {{2, 1},     {300, 3},     {70, 8},      {4, 3, 5},      {33, 2, 4, 4},
                          {2, 3, 40}, {3, 1, 5000}, {600, 3, 16}, {130, 2, 3, 3}, {2, 0, 3}};
@@ -28,7 +28,7 @@ Tensors run(const BatchNorm& op, Tensors in, bool on_device) {
   return out;
 }
 
-TEST_F(DeviceNorm, MatchesTheCpu) {
+TEST_F(CudaNorm, MatchesTheCpu) {
   for (const Shape& shape : kShapes) {
     for (const DType dtype : {float32, float64}) {
       for (const double offset : {0.0, 1000.0}) {
@@ -47,7 +47,7 @@ TEST_F(DeviceNorm, MatchesTheCpu) {
 }
 
 /// Vectors are of 16 bits, too, or wider than x.
-TEST_F(DeviceNorm, TakesElementsOf16Bits) {
+TEST_F(CudaNorm, TakesElementsOf16Bits) {
   for (const Shape& shape : kShapes) {
     for (const DType dtype : {float16, bfloat16}) {
       for (const bool wide : {false, true}) {
@@ -66,7 +66,7 @@ TEST_F(DeviceNorm, TakesElementsOf16Bits) {
   }
 }
 
-TEST_F(DeviceNorm, GradientMatchesTheCpu) {
+TEST_F(CudaNorm, GradientMatchesTheCpu) {
   for (const Shape& shape : kShapes) {
     for (const DType dtype : {float32, float64}) {
       const Shape c{shape[1]};
@@ -79,7 +79,7 @@ TEST_F(DeviceNorm, GradientMatchesTheCpu) {
 }
 
 /// Channels-last images are rows of channels, on either device.
-TEST_F(DeviceNorm, TakesChannelsLast) {
+TEST_F(CudaNorm, TakesChannelsLast) {
   for (const Shape& shape : {Shape{33, 2, 4, 4}, Shape{8, 64, 9, 9}, Shape{4, 37, 30, 30}}) {
     const Tensors in = operands(shape, float32, 3);
     Tensors last = in;
@@ -106,7 +106,7 @@ TEST_F(DeviceNorm, TakesChannelsLast) {
   }
 }
 
-TEST_F(DeviceNorm, FusedHasTheBitsOfSingleOps) {
+TEST_F(CudaNorm, FusedHasTheBitsOfSingleOps) {
   for (const Shape& shape : {Shape{70, 8}, {2, 3, 40}, {33, 2, 4, 4}, {130, 2, 3, 3}}) {
     for (const DType dtype : {float32, float64, float16, bfloat16}) {
       expect_bits_of_single_ops(shape, dtype, Device::cuda());
@@ -118,7 +118,7 @@ TEST_F(DeviceNorm, FusedHasTheBitsOfSingleOps) {
 }
 
 /// A view that does not begin where packs do.
-TEST_F(DeviceNorm, FusedTakesOperandsThatLieAnywhere) {
+TEST_F(CudaNorm, FusedTakesOperandsThatLieAnywhere) {
   const NoGradGuard no_grad;
   for (const DType dtype : {float32, bfloat16}) {
     for (const int which : {0, 1, 2, 3}) {
@@ -136,7 +136,7 @@ TEST_F(DeviceNorm, FusedTakesOperandsThatLieAnywhere) {
 }
 
 /// Threads come back for more: to their channels, where these are neighbours, or to other ones.
-TEST_F(DeviceNorm, TakesManySteps) {
+TEST_F(CudaNorm, TakesManySteps) {
   for (const Shape& shape : {Shape{14500, 37}, Shape{33000, 40}, Shape{2, 3, 190001}}) {
     SCOPED_TRACE(to_string(shape));
     const Shape c{shape[1]};
@@ -151,7 +151,7 @@ TEST_F(DeviceNorm, TakesManySteps) {
   }
 }
 
-TEST_F(DeviceNorm, TakesStridedVectorsAndEmptyBatches) {
+TEST_F(CudaNorm, TakesStridedVectorsAndEmptyBatches) {
   Tensors in = operands({6, 4, 3}, float32, 0);
   in[1] = sample({8}).slice(0, 0, 8, 2);
   in[2] = sample({1}).expand({4});

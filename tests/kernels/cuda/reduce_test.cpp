@@ -11,7 +11,7 @@
 namespace reprise::op_testing {
 namespace {
 
-class DeviceReduce : public OnDevice {};
+class CudaReduce : public OnDevice {};
 
 struct Case {
   Shape shape, dims;
@@ -48,7 +48,7 @@ const Case kCases[] = {
     {{37, 257}, {1}},
 };
 
-TEST_F(DeviceReduce, SumsLikeTheCpu) {
+TEST_F(CudaReduce, SumsLikeTheCpu) {
   for (const Case& c : kCases) {
     for (const DType dtype : {float32, float64, int64, int32, uint8, bool_}) {
       expect_op_on_device(Sum{c.dims, false}, {sample(c.shape, dtype)},
@@ -58,7 +58,7 @@ TEST_F(DeviceReduce, SumsLikeTheCpu) {
   }
 }
 
-TEST_F(DeviceReduce, FindsExtremesLikeTheCpu) {
+TEST_F(CudaReduce, FindsExtremesLikeTheCpu) {
   for (const Case& c : kCases) {
     if (c.dims.dim() > 1 || (c.dims.dim() == 1 && c.shape[size_t(c.dims[0])] == 0)) continue;
     const int dim = c.dims.empty() ? 0 : static_cast<int>(c.dims[0]);
@@ -72,7 +72,7 @@ TEST_F(DeviceReduce, FindsExtremesLikeTheCpu) {
 
 Tensor layout_of(const Tensor& x, int kind) { return layouts(x)[static_cast<size_t>(kind)]; }
 
-TEST_F(DeviceReduce, TakesAnyLayout) {
+TEST_F(CudaReduce, TakesAnyLayout) {
   const Tensor x = sample({9, 10, 44}, float32, 7);
   const Tensor there = x.cuda();
   for (int kind = 0; kind < 6; ++kind) {
@@ -87,7 +87,7 @@ TEST_F(DeviceReduce, TakesAnyLayout) {
   }
 }
 
-TEST_F(DeviceReduce, FirstOfTiesAndNaN) {
+TEST_F(CudaReduce, FirstOfTiesAndNaN) {
   constexpr float inf = std::numeric_limits<float>::infinity(), nan = NAN;
   Tensor x = zeros({6, 3000});
   const auto set = [&](int64_t row, int64_t at, float v) { x.data<float>()[row * 3000 + at] = v; };
@@ -106,7 +106,7 @@ TEST_F(DeviceReduce, FirstOfTiesAndNaN) {
 }
 
 /// Added one by one in float32, these would be off by 1e-3.
-TEST_F(DeviceReduce, StaysAccurateInLongSums) {
+TEST_F(CudaReduce, StaysAccurateInLongSums) {
   const Tensor x = full({3 << 18}, 0.1).cuda();
   const double exact = (3 << 18) * static_cast<double>(0.1F);
   EXPECT_NEAR(sum(x).cpu().item<float>() / exact, 1, 3e-7);
@@ -116,12 +116,12 @@ TEST_F(DeviceReduce, StaysAccurateInLongSums) {
   }
 }
 
-TEST_F(DeviceReduce, WrapsAround) {
+TEST_F(CudaReduce, WrapsAround) {
   const Tensor x = full({5000}, std::numeric_limits<int64_t>::max(), {.dtype = int64});
   expect_op_on_device(Sum{{0}, false}, {x}, 0);
 }
 
-TEST(DeviceReducePlan, CutsWhatIsLong) {
+TEST(CudaReducePlan, CutsWhatIsLong) {
   using cuda::plan_reduction;
   const auto all = plan_reduction(Meta({1 << 28}, float32), {0}, 4);
   EXPECT_TRUE(all.packs && !all.down);

@@ -8,7 +8,7 @@
 namespace reprise::op_testing {
 namespace {
 
-class DeviceSoftmax : public OnDevice {};
+class CudaSoftmax : public OnDevice {};
 
 struct Case {
   Shape shape;
@@ -52,10 +52,10 @@ void expect_as_on_the_cpu(std::span<const Case> cases) {
   }
 }
 
-TEST_F(DeviceSoftmax, MatchesTheCpu) { expect_as_on_the_cpu(kCases); }
-TEST_F(DeviceSoftmax, MatchesTheCpuInLongColumns) { expect_as_on_the_cpu(kLongColumns); }
+TEST_F(CudaSoftmax, MatchesTheCpu) { expect_as_on_the_cpu(kCases); }
+TEST_F(CudaSoftmax, MatchesTheCpuInLongColumns) { expect_as_on_the_cpu(kLongColumns); }
 
-TEST_F(DeviceSoftmax, BitsDoNotFollowAddresses) {
+TEST_F(CudaSoftmax, BitsDoNotFollowAddresses) {
   for (const DType dtype : {float32, float64, bfloat16}) {
     for (const Case& c : {Case{{3, 520}, 1},
                           {{2, 4100}, 1},
@@ -73,7 +73,7 @@ TEST_F(DeviceSoftmax, BitsDoNotFollowAddresses) {
 }
 
 /// Rows of: -inf first; -inf alone; one inf; NaN; large values.
-TEST_F(DeviceSoftmax, InfinitiesAndNaN) {
+TEST_F(CudaSoftmax, InfinitiesAndNaN) {
   constexpr float inf = std::numeric_limits<float>::infinity();
   for (const int64_t n : {5, 36, 1200, 4100, 40000}) {
     Tensor x = sample({5, n});
@@ -90,7 +90,7 @@ TEST_F(DeviceSoftmax, InfinitiesAndNaN) {
   }
 }
 
-TEST_F(DeviceSoftmax, TakesAnyLayout) {
+TEST_F(CudaSoftmax, TakesAnyLayout) {
   const Tensor x = sample({6, 70, 12}, float32, 3);
   for (const Tensor& layout : layouts(x)) {
     const Tensor there = layout.cuda();
