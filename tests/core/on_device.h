@@ -8,6 +8,10 @@
 
 namespace reprise::test {
 
+inline bool is_emulated(Device device) {
+  return device.kind == Device::Kind::cuda && cuda::get_device_properties(device.index).major == 0;
+}
+
 /// Skips where there is no device. `Base` may be testing::TestWithParam<...>.
 template <class Base = testing::Test>
 class OnDevice : public Base {

@@ -9,6 +9,7 @@
 #include "../../core/ops.h"
 #include "../../io/safetensors.h"
 #include "../../optim/optim.h"
+#include "../core/on_device.h"
 
 namespace reprise {
 namespace {
@@ -37,9 +38,10 @@ const std::vector<std::pair<std::string, MakeOptimizer>> rows{
     {"Adam_07", adam({.lr = 0.01, .amsgrad = true})},
 };
 
-class OptimizerGoldens : public testing::Test {
+class OptimizerGoldens : public test::OnEachDevice {
  protected:
   void SetUp() override {
+    OnEachDevice::SetUp();
     const char* shared = std::getenv("REPRISE_SHARED");
     if (shared == nullptr) GTEST_SKIP() << "REPRISE_SHARED is not set";
     goldens_ = load_safetensors(std::string(shared) + "/goldens/optimizers.safetensors");
@@ -53,14 +55,18 @@ class OptimizerGoldens : public testing::Test {
   SafeTensors goldens_;
 };
 
-TEST_F(OptimizerGoldens, TheTrajectoriesAreThoseOfPyTorch) {
+REPRISE_ON_EACH_DEVICE(OptimizerGoldens);
+
+TEST_P(OptimizerGoldens, TheTrajectoriesAreThoseOfPyTorch) {
   for (const auto& [name, make] : rows) {
-    Params params{goldens_.at("start/p0").clone(), goldens_.at("start/p1").clone()};
-    for (Tensor& p : params) p.requires_grad_();
+    Params params;
+    for (const char* start : {"start/p0", "start/p1"}) {
+      params.push_back(goldens_.at(start).clone().to(device()).requires_grad_());
+    }
     const auto optimizer = make(params);
     for (int t = 0; t < kSteps; ++t) {
       for (size_t i = 0; i < params.size(); ++i) {
-        params[i].set_grad(goldens_.at(text("grad", t, "/p", i)));
+        params[i].set_grad(goldens_.at(text("grad", t, "/p", i)).to(device()));
       }
       optimizer->step();
       for (size_t i = 0; i < params.size(); ++i) {
@@ -70,9 +76,10 @@ TEST_F(OptimizerGoldens, TheTrajectoriesAreThoseOfPyTorch) {
   }
 }
 
-TEST_F(OptimizerGoldens, TheSchedulesAreThoseOfPyTorch) {
+TEST_P(OptimizerGoldens, TheSchedulesAreThoseOfPyTorch) {
   const auto rates = [](auto make) {
-    optim::SGD optimizer({zeros({1}, {.requires_grad = true})}, {.lr = 0.1});
+    const Tensor p = zeros({1}, {.device = device(), .requires_grad = true});
+    optim::SGD optimizer({p}, {.lr = 0.1});
     auto schedule = make(optimizer);
     std::vector<double> out;
     for (int t = 0; t < kEpochs; ++t, schedule.step()) out.push_back(optimizer.lr());
