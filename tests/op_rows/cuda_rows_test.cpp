@@ -7,7 +7,8 @@
 
 #include "../../autograd/gradcheck.h"
 #include "../../autograd/tape.h"
-#include "../../core/cuda.h"
+#include "../core/on_device.h"
+#include "../core/same_bits.h"
 #include "row_inputs.h"
 
 namespace reprise::op_rows {
@@ -30,6 +31,43 @@ void expect_near(const Tensors& got, const Tensors& expected, double tolerance) 
           << "output " << k << ", element " << i << ": " << values[i] << " for " << wanted[i];
     }
   }
+}
+
+// ---- whole numbers: sums of which are exact in any order
+
+/// None of them 0, so that every sum that is 0 is +0.
+Tensors draw_whole(const std::vector<Operand>& operands, DType real, double unit) {
+  Tensors out;
+  for (Operand o : operands) {
+    const bool is_real = o.kind == Operand::Kind::real || o.kind == Operand::Kind::constant;
+    if (is_real) o.kind = Operand::Kind::whole;
+    const Tensor x = draw(o, real, 1 + out.size());
+    out.push_back(is_real ? where(x == 0, 1, x) * unit : x);
+  }
+  return out;
+}
+
+bool is_whole(const Tensor& x) {
+  return std::ranges::all_of(x.to_vector<double>(), [](double v) {
+    return std::abs(v) < (1 << 24) && v == std::floor(v);  // as float32 has them all
+  });
+}
+
+/// What is made of them is whole too, so float32 was exact on the way.
+bool is_exact(const OpRow& row, const std::vector<Operand>& operands) {
+  const NoGradGuard no_grad;
+  return std::ranges::all_of(row.f(draw_whole(operands, float64, row.unit)), is_whole);
+}
+
+/// The operands of the tests and more of them: as many as an emulated device can take.
+std::vector<std::vector<Operand>> exact_operands(const OpRow& row) {
+  std::vector<std::vector<Operand>> out{row.operands};
+  for (size_t i = 0;
+       i < std::min<size_t>(row.sizes.size(), test::is_emulated(Device::cuda()) ? 1 : 2); ++i) {
+    out.push_back(row.sizes[i]);
+  }
+  std::erase_if(out, [&](const auto& operands) { return !is_exact(row, operands); });
+  return out;
 }
 
 class CudaRows : public testing::TestWithParam<OpRow> {
@@ -70,6 +108,27 @@ TEST_P(CudaRows, MatchInHalf) {
   for (const DType dtype : {float16, bfloat16}) {
     const double tolerance = GetParam().tolerance + 4 * rounding_of(dtype);
     expect_same_as_cpu(GetParam().operands, dtype, tolerance);
+  }
+}
+
+TEST_P(CudaRows, MatchToTheBitInWholeNumbers) {
+  const auto exact = exact_operands(GetParam());
+  if (exact.empty()) GTEST_SKIP() << "whole numbers give others";
+  for (const auto& operands : exact) {
+    for (const DType dtype : {float32, float64, float16, bfloat16}) {
+      const Tensors in = draw_whole(operands, dtype, GetParam().unit), expected = run(in);
+      Tensors there;
+      for (const Tensor& x : in) there.push_back(x.cuda());
+      const Tensors got = run(there);
+      for (size_t k = 0; k < expected.size(); ++k) {
+        ASSERT_EQ(got[k].dtype(), expected[k].dtype());
+        ASSERT_TRUE(test::same_bits(got[k].cpu().contiguous(), expected[k].contiguous()))
+            << "output " << k << " in " << to_string(dtype) << " of "
+            << to_string(operands[0].shape) << '\n'
+            << got[k] << "\nexpected\n"
+            << expected[k];
+      }
+    }
   }
 }
 
@@ -148,6 +207,20 @@ std::vector<OpRow> device_rows() {
     if (!row.operands.empty()) rows.push_back(std::move(row));
   }
   return rows;
+}
+
+/// Rows of products and sums are among those that match to the bit.
+TEST(CudaRowsInWholeNumbers, AreAllThatSum) {
+  for (const char* name : {"matmul", "linear", "conv2d", "fused_conv2d", "avg_pool2d", "max_pool2d",
+                           "sum", "mean", "gather", "index_select", "slice_grad"}) {
+    int rows = 0;
+    for (const OpRow& row : device_rows()) {
+      if (!row.name.starts_with(name)) continue;
+      EXPECT_TRUE(is_exact(row, row.operands)) << row.name;
+      ++rows;
+    }
+    EXPECT_GT(rows, 0) << name;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, CudaRows, testing::ValuesIn(device_rows()),

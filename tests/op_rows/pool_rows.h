@@ -53,7 +53,8 @@ inline double divisor_of(const PoolCase& c, const Shape& i) {
 }
 
 template <class F, class R>
-OpRows pool_rows(const std::string& name, F f, R reference, bool on_x, bool whole = true) {
+OpRows pool_rows(const std::string& name, F f, R reference, bool on_x, bool whole = true,
+                 double unit = 1) {
   OpRows rows;
   for (const PoolCase& c : pool_cases()) {
     OpRow row;
@@ -66,6 +67,7 @@ OpRows pool_rows(const std::string& name, F f, R reference, bool on_x, bool whol
     }
     row.any_batch = false;
     row.propagates_nan = whole;  // else some elements are not read
+    row.unit = unit;
     rows.push_back(std::move(row));
   }
   return rows;
@@ -159,6 +161,8 @@ struct RowsOf<MaxPool2dGather> {
   }
 };
 
+inline constexpr double kDivisors = 36;  // a multiple of all numbers of elements in a window
+
 template <>
 struct RowsOf<AvgPool2d> {
   static OpRows make() {
@@ -177,7 +181,7 @@ struct RowsOf<AvgPool2d> {
           });
           return Arrays{y};
         },
-        true);
+        true, true, kDivisors);
   }
 };
 
@@ -199,7 +203,7 @@ struct RowsOf<AvgPool2dGrad> {
           });
           return Arrays{gx};
         },
-        false);
+        false, true, kDivisors);
   }
 };
 

@@ -46,7 +46,19 @@ inline OpRow truth_row(const std::string& name, Tensor (*f)(const Tensor&, const
   return row;
 }
 
-REPRISE_ROW(Sum, truth_row("all", all, true), truth_row("any", any, false),
+inline OpRow mean_row() {
+  OpRow row = reduce_row(
+      "mean", [](const Tensor& x) { return Tensors{mean(x, 1)}; },
+      [](const Array& x) {
+        Array out = sum_over(x, {x.shape[0], x.shape[2]}, without_middle)[0];
+        for (double& v : out.values) v /= static_cast<double>(x.shape[1]);
+        return Arrays{out};
+      });
+  row.unit = static_cast<double>(row.operands[0].shape[1]);
+  return row;
+}
+
+REPRISE_ROW(Sum, mean_row(), truth_row("all", all, true), truth_row("any", any, false),
             with_integers(reduce_row(
                 "sum", [](const Tensor& x) { return Tensors{sum(x)}; },
                 [](const Array& x) {

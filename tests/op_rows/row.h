@@ -41,6 +41,7 @@ struct OpRow {
   bool follows_format = false;  ///< of the op; results of 4 dimensions are channels-last or not
   bool symbolic = true;         ///< f may be called on symbolic tensors
   double tolerance = 1e-5;      ///< relative, in float32; 1e-9 of it in float64
+  double unit = 1;              ///< multiples of it stay whole numbers where f divides
 };
 
 inline std::ostream& operator<<(std::ostream& out, const OpRow& row) { return out << row.name; }

@@ -12,6 +12,7 @@ inline OpRow unscale_row(std::string name, const std::vector<Shape>& gradients) 
   OpRow row = update_row(std::move(name), {}, {});
   for (const Shape& shape : gradients) row.operands.push_back({shape});
   row.sizes = elementwise_sizes(row.operands);
+  row.unit = kScale;
   row.f = [](const Tensors& in) {
     Tensors out = copies(in), operands{full({}, kScale, {.device = in[0].device()})};
     for (const Tensor& gradient : out) operands.push_back(gradient);
