@@ -45,7 +45,8 @@ BENCH = """cat <<'END'
 {"name": "cuda/matmul/bfloat16/8192/iterations:7/manual_time", "fastest_us": 1000, "flop": 1e12},
 {"name": "cuda/program/toy_resnet/train/128/iterations:7/manual_time", "fastest_us": 1000}]}
 END"""
-STEPS = ["build", "op rows", "everything else of the device", "10,000 replays", "benchmarks",
+STEPS = ["build", "op rows", "everything else of the device", "10,000 replays",
+         "more than 2^31 elements", "benchmarks",
          "memcheck", "racecheck"]
 
 
