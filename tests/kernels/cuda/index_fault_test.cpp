@@ -1,8 +1,5 @@
 // Indices out of range on the device: the error of the CPU, at the next call that waits, once.
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <functional>
 #include <set>
@@ -14,6 +11,7 @@
 #include "../../../graph/program.h"
 #include "../../../kernels/cuda/index_fault.h"
 #include "../../../layers/nn.h"
+#include "alone.h"
 #include "device_testing.h"
 
 namespace reprise::op_testing {
@@ -264,36 +262,18 @@ TEST_F(CudaIndexFault, NamesTheLayerInProgramsAndNotWhoRunsThem) {
   }
 }
 
-/// In a process of its own, for the environment is read once, and a device survives no fork.
 TEST_F(CudaIndexFault, ShowsAtTheOpWhenKernelsAreWaitedFor) {
-  constexpr const char* kVariable = "REPRISE_CUDA_SYNC";
-  const char* const set = std::getenv(kVariable);
-  if (set != nullptr && std::string_view(set) == "1") {
-    const Tensor x = sample({6, 4}).cuda(), list = indices({3}, 2, 6).cuda();
-    EXPECT_NE(error_of([&] { index_select(x, 0, list); }).find("got 6"), std::string::npos);
+  if (!test::is_alone()) return test::expect_passes_alone("REPRISE_CUDA_SYNC", "1");
+  const Tensor x = sample({6, 4}).cuda(), list = indices({3}, 1, 6).cuda();
+  EXPECT_EQ(error_of([&] { index_select(x, 0, list); }), kFault);
+  cuda::synchronize();
+  Program program = compile([&](const Tensor& in) { return index_select(x, 0, in).neg(); }, {list});
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(error_of([&] { (void)program(list); }), kFault);
+    (void)program(zeros_like(list));
     cuda::synchronize();
-    Program program =
-        compile([&](const Tensor& in) { return index_select(x, 0, in).neg(); }, {list});
-    for (int i = 0; i < 4; ++i) {
-      EXPECT_NE(error_of([&] { (void)program(list); }).find("got 6"), std::string::npos);
-      (void)program(zeros_like(list));
-      cuda::synchronize();
-    }
-    EXPECT_TRUE(program.replay().starts_with("one CUDA graph")) << program.replay();
-    return;
   }
-  const std::string filter = "--gtest_filter=CudaIndexFault.ShowsAtTheOpWhenKernelsAreWaitedFor";
-  const pid_t child = fork();
-  if (child == 0) {
-    unsetenv("GTEST_TOTAL_SHARDS");  // it is one test, whichever share this is
-    unsetenv("GTEST_SHARD_INDEX");
-    setenv(kVariable, "1", 1);
-    execl("/proc/self/exe", "index_fault_test", filter.c_str(), nullptr);
-    _exit(127);
-  }
-  int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  EXPECT_TRUE(program.replay().starts_with("one CUDA graph")) << program.replay();
 }
 
 }  // namespace
