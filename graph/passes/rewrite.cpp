@@ -39,9 +39,9 @@ const Call* Rewriter::maker(ValueId id) const {
 
 bool Rewriter::any_layout(ValueId id) const {
   return std::ranges::all_of(uses_.of(id), [&](int32_t reader) {
-    const auto at = static_cast<size_t>(reader);
-    return at < graph_.code.size() && is_elementwise(*graph_.code[at].op) &&
-           graph_.code[at].into != id;
+    if (reader == static_cast<int32_t>(graph_.code.size())) return false;
+    const Call& call = reader == at_ ? visited_ : graph_.code[static_cast<size_t>(reader)];
+    return is_elementwise(*call.op) && call.into != id;
   });
 }
 
@@ -90,11 +90,7 @@ bool Rewriter::unread_so_far(ValueId id) const {
 bool Rewriter::extend(const Call& call, ValueId id, const OpBase& op, const ValueIds& more) {
   if (reads(id) != 1 || maker(id) == nullptr || call.out.size() != 1) return false;
   Call& maker = done_[static_cast<size_t>(made_at_[index(id)])];
-  if (!can_extend(maker, op, more)) return false;
-  --reads_[index(id)];  // by the visited call, which goes
-  const bool is_same = fits(call.out[0], id);
-  ++reads_[index(id)];
-  if (!is_same) return false;
+  if (!can_extend(maker, op, more) || !fits(call.out[0], id)) return false;
   maker.op = op.keep();
   for (ValueId operand : more) maker.in.push_back(operand), ++reads_[index(operand)];
   rename(call.out[0], id);

@@ -56,7 +56,8 @@ class Rewriter {
   bool overwritten(ValueId id) const { return end(id) != kNever; }
   /// Whether it came with the graph and depends on captures alone, which nothing writes.
   bool constant(ValueId id) const { return constant_[index(id)]; }
-  /// Whether all that read an output of the visited call take any strides, with the same bits.
+  /// Whether all that read an output of the visited call, or a value that none before it read, take
+  /// any strides, with the same bits.
   bool any_layout(ValueId id) const;
 
   // What a rule does. Calls are added before the visited one.

@@ -146,6 +146,10 @@ TEST(FuseNormForward, TakesResidualAndRelu) {
   NormBuilder d;  // one of each
   const ValueId y = d.call(Relu{}, {d.norm(d.x)});
   EXPECT_EQ(d.fused({d.call(Add{}, {d.call(Relu{}, {y}), d.r})}), "fused_batch_norm relu add");
+  NormBuilder over;  // the result of the ReLU is written over
+  const ValueId w = over.call(Relu{}, {over.norm(over.x)});
+  const ValueId last = over.g.add_call(Model(Add{}), {w, over.r}, w).out[0];
+  EXPECT_EQ(over.fused({last}), "fused_batch_norm add");
 }
 
 TEST(FuseNormForward, LeavesWhatIsReadElsewhereOrMadeLater) {
@@ -201,6 +205,17 @@ TEST(FuseNormGrad, GivesTheResidualItsPart) {
   const ValueId h = early.call(ReluGrad{}, {early.images[0], early.images[2]});
   const ValueId e = early.call(Exp{}, {h});
   EXPECT_EQ(early.fused({early.grad(h), e}), "relu_grad exp batch_norm_grad");
+}
+
+/// Dense in both formats, but the residual's part would lie as x does.
+TEST(FuseNormGrad, LeavesSinglePixelsOfTwoFormats) {
+  Builder b;
+  const ValueId gy = b.input({4, 3, 1, 1}), y = b.input({4, 3, 1, 1}), x = b.input({4, 3, 1, 1});
+  b.g.values[static_cast<size_t>(x)].meta.strides = {3, 1, 3, 3};
+  ValueIds operands{b.call(ReluGrad{}, {gy, y}), x};
+  for (int i = 0; i < 3; ++i) operands.push_back(b.capture(ones({3})));
+  const Graph fused = passes::fuse(b.finish({b.call(BatchNormGrad{}, operands)}));
+  EXPECT_EQ(calls(fused), "relu_grad batch_norm_grad");
 }
 
 }  // namespace
