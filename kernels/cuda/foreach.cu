@@ -52,8 +52,8 @@ struct ClampRule : EachAlone {
   static constexpr unsigned writes = 0b1;
   explicit ClampRule(double most) : bound(static_cast<Acc<T>>(most)) {}
   __device__ void operator()(int, T& x) const {
-    const auto v = static_cast<Acc<T>>(x);
-    x = static_cast<T>(v < -bound ? -bound : v > bound ? bound : v);
+    const auto v = static_cast<Acc<T>>(x), raised = v > -bound || v != v ? v : -bound;
+    x = static_cast<T>(raised < bound || raised != raised ? raised : bound);
   }
   Acc<T> bound;
 };

@@ -110,7 +110,8 @@ void expect_bits_of_cpu(const T& op, const Tensors& in, const Tensor& norm = {})
 TEST_F(CudaForeach, HasTheBitsOfTheCpu) {
   for (const DType dtype : kFloats) {
     expect_bits_of_cpu(ForeachFill{1.0 / 3}, tensors_of(dtype));
-    expect_bits_of_cpu(ForeachClamp{0.3}, tensors_of(dtype));
+    for (const double bound : {0.3, 0.0})
+      expect_bits_of_cpu(ForeachClamp{bound}, tensors_of(dtype));
     for (const double norm : {0.25, 7.0, 1e9, HUGE_VAL, std::nan("")}) {
       expect_bits_of_cpu(ClipWithNorm{0.5}, tensors_of(dtype), full({}, norm));
       expect_bits_of_cpu(ClipWithNorm{0.5}, tensors_of(dtype), full({}, norm, {.dtype = float64}));
