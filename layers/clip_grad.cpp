@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "../autograd/tape.h"
 #include "../core/dispatch.h"
@@ -41,6 +42,16 @@ Tensor norm_of(const std::vector<Tensors>& devices, bool largest) {
   return norms.size() == 1 ? norms.front() : norm_of(norms, largest);
 }
 
+/// A kernel would scale twice what is listed twice, in two places at once.
+void check_each_once(std::span<const Tensor> params) {
+  std::set<const void*> seen;
+  for (const Tensor& param : params) {
+    check(!param.defined() || seen.insert(param.ref().get()).second, ErrorKind::Value,
+          "clip_grad_norm_: expected each parameter once, got one of shape ", param.shape(),
+          " twice");
+  }
+}
+
 }  // namespace
 
 Tensor clip_grad_norm_(std::span<const Tensor> params, double max_norm, double norm_type,
@@ -49,6 +60,7 @@ Tensor clip_grad_norm_(std::span<const Tensor> params, double max_norm, double n
   check(largest || norm_type == 2, ErrorKind::Value,
         "clip_grad_norm_: expected a norm_type of 2 or infinity, got ", norm_type);
   check(max_norm >= 0, ErrorKind::Value, "clip_grad_norm_: expected max_norm >= 0, got ", max_norm);
+  check_each_once(params);
   const NoGradGuard no_grad;
   const std::vector<Tensors> devices = gradients_of(params);
   if (devices.empty()) return zeros({});

@@ -12,8 +12,8 @@ namespace reprise::nn {
 /// Scales all gradients in place by min(1, max_norm / (norm + 1e-6)), where norm is that of all
 /// gradients as one vector: with norm_type 2 the root of the sum of squares, with infinity the
 /// largest absolute value. Returns the norm before, a 0-dim tensor; 0 without gradients. Value
-/// error for another norm_type, unless max_norm >= 0 and, with error_if_nonfinite, which waits for
-/// the device, for a norm that is infinite or NaN.
+/// error for another norm_type, for a parameter listed twice, unless max_norm >= 0 and, with
+/// error_if_nonfinite, which waits for the device, for a norm that is infinite or NaN.
 REPRISE_API Tensor clip_grad_norm_(std::span<const Tensor> params, double max_norm,
                                    double norm_type = 2, bool error_if_nonfinite = false);
 

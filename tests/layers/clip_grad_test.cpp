@@ -108,6 +108,11 @@ TEST(ClipGrad, RefusesBadArguments) {
             "clip_grad_norm_: expected a norm_type of 2 or infinity, got 3");
   EXPECT_EQ(error_of([] { clip_grad_norm_({}, -1); }),
             "clip_grad_norm_: expected max_norm >= 0, got -1");
+  const Tensor x = zeros({2, 3});
+  EXPECT_EQ(error_of([&] {
+              clip_grad_norm_(Tensors{x, x}, 1);
+            }),
+            "clip_grad_norm_: expected each parameter once, got one of shape [2, 3] twice");
   EXPECT_EQ(error_of([] { clip_grad_value_({}, std::nan("")); }),
             "clip_grad_value_: expected value >= 0, got nan");
 }
