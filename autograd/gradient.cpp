@@ -62,7 +62,7 @@ void accumulate_gradients(std::span<LeafGradient> gradients) {
     } else if (!grad_enabled() && is_plain(grad) && !is_read(grad, gradients.subspan(1))) {
       grad.add_(gradient);
     } else {
-      grad = add(grad, gradient);
+      grad = add(grad, gradient).contiguous(grad.meta().memory_format());
     }
   }
 }

@@ -119,6 +119,16 @@ TEST(MemoryFormat, SumsOfGradientsFollowTheRule) {
   }
 }
 
+TEST(MemoryFormat, GradientsThatAreRecordedLieAsTheirLeaf) {
+  const Tensor row = image({2, 3, 4, 4}), last = row.to(channels_last);
+  Tensor x = image({2, 3, 4, 4}).requires_grad_();
+  for (const int times : {1, 2}) {
+    (x * x * last).sum().backward({}, {.create_graph = true});
+    EXPECT_FALSE(is_last(x.grad()));
+    EXPECT_EQ(x.grad().to_vector<float>(), (x * row * (2 * times)).to_vector<float>());
+  }
+}
+
 /// Also where the gradient that arrives lies otherwise than what was pooled.
 TEST(MemoryFormat, GradientsOfPoolsLieAsTheImages) {
   using F = std::function<Tensor(const Tensor&)>;
