@@ -137,7 +137,7 @@ TEST(MemoryFormat, GradientsOfPoolsLieAsTheImages) {
       {"max_pool2d", [](const Tensor& x) { return max_pool2d(x, 2); }}};
   for (const auto& [name, f] : functions) {
     for (const MemoryFormat format : {contiguous_format, channels_last}) {
-      const auto gradient_beside = [&](MemoryFormat other) {
+      const auto gradient_beside = [&, &f = f](MemoryFormat other) {
         const Tensor x = image({2, 3, 4, 4}).to(format).requires_grad_();
         const Tensor y = f(x) + image({2, 3, 2, 2}).to(other);
         return grad({(y * y).sum()}, {x})[0];
