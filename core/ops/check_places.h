@@ -1,6 +1,8 @@
 #pragma once
 // What gradients of max pooling check of the places where the largest values stood.
 
+#include <algorithm>
+
 #include "check_operands.h"
 #include "pool.h"
 
@@ -21,6 +23,8 @@ Metas infer_max_pool_grad(std::string_view op, const Pool& pool, Pair size,
   const Shape& gy = in[0].shape;
   check(gy.size() == 4, ErrorKind::Shape, op, ": expected gy [N, C, H, W], got ", gy);
   const Meta x = checked_meta(op, {gy[0], gy[1], size.h, size.w}, in[0].dtype);
+  int64_t strides = 1;  // of an empty batch they must fit, too
+  for (const int64_t s : x.shape) strides = checked_mul(op, strides, std::max<int64_t>(s, 1));
   const Metas pooled = pool.infer({&x, 1});
   check(gy == pooled[0].shape, ErrorKind::Shape, op, ": expected gy of shape ", pooled[0].shape,
         ", got ", gy);
