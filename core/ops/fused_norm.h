@@ -38,6 +38,7 @@ struct FusedBatchNormGrad {
   static constexpr bool half_on_cuda = true;
   static constexpr bool follows_format = true;
   static constexpr bool channels_last_on_cpu = true, channels_last_on_cuda = true;
+  static constexpr unsigned overwrites = 0b1;
   auto tie() const { return std::tuple(Attr("residual", residual)); }
   Metas infer(std::span<const Meta> in) const;
   size_t workspace(std::span<const Meta> in, Device device) const;
